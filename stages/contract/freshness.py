@@ -1,0 +1,165 @@
+"""What is stale? One answer, by digests, for the stage commands and for Snakemake's graph alike.
+
+Neither DVC's stage hashes nor Snakemake's mtimes are trusted for it: both are blind to what lies inside a shard
+that was carried over. A shard is fresh when its index was made by the same recipe from the same inputs; a model or
+result folder when its provenance names the same key.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stages.contract import provenance
+from stages.contract.compute import Recipe, is_fresh, remove_shard
+from stages.contract.digests import digest, digest_folder
+from stages.contract.graph import STAGES, Stage
+from stages.contract.shards import index_path, index_paths, read_index, read_indexes, shard_of
+
+Folders = Mapping[str, Path]  # stage name -> where its output lies
+DEFAULT_FOLDERS: dict[str, Path] = {stage.name: stage.out for stage in STAGES.values()}
+
+
+class MissingInputError(FileNotFoundError):
+    """An upstream output that is not there: names the folder and the command that makes it."""
+
+
+def section(params: Mapping[str, Any], stage: str) -> dict[str, Any]:
+    return dict(params.get(stage) or {})
+
+
+def recipe_of(stage: Stage, params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> Recipe:
+    """The recipe of a sharded stage: its section of params.yaml and the digests of every weight it uses.
+    A weight named in params counts by its bytes where it is a local path, by its name where it is a model's name."""
+    own = section(params, stage.name)
+    models = {name: _model_digest(name, folders) for name in stage.models}
+    for key in stage.weights:
+        value = str(own.get(key, ""))
+        models[key] = digest_folder(Path(value)) if value and Path(value).exists() else value
+    return Recipe(stage.name, stage.version, digest(own), models)
+
+
+def _model_digest(stage: str, folders: Folders) -> str:
+    """Digest of the weights and their config; the card beside them may be edited freely."""
+    folder = folders[stage]
+    files = [folder / "config.json", folder / "model.safetensors"]
+    for file in files:
+        if not file.is_file():
+            raise MissingInputError(f"{file} is missing: run `songcreator {stage}` first")
+    return digest([digest_folder(file) for file in files])
+
+
+def upstream_shards(stage: Stage, folders: Folders = DEFAULT_FOLDERS) -> list[int]:
+    """The shards a sharded stage should have: those of its first upstream."""
+    folder = folders[stage.needs[0].stage]
+    shards = [shard_of(path) for path in index_paths(folder)]
+    if not shards:
+        raise MissingInputError(f"{folder} holds no shards: run `songcreator {stage.needs[0].stage}` first")
+    return shards
+
+
+def wanted_of(stage: Stage, shard: int, folders: Folders = DEFAULT_FOLDERS) -> dict[str, str]:
+    """Song id -> digest of its inputs, for every song that all upstream stages kept in this shard."""
+    faces: dict[str, list[str]] = {}
+    for position, need in enumerate(stage.needs):
+        path = index_path(folders[need.stage], shard)
+        if not path.is_file():
+            raise MissingInputError(f"{path} is missing: run `songcreator {need.stage} --shard {shard}` first")
+        for entry in read_index(path).kept:
+            if len(faces.setdefault(entry.id, [])) == position:
+                faces[entry.id].append(digest([entry.outputs.get(face, "") for face in need.faces]))
+    return {id: digest(parts) for id, parts in faces.items() if len(parts) == len(stage.needs)}
+
+
+def inputs_of(stage: Stage, folders: Folders = DEFAULT_FOLDERS) -> dict[str, Any]:
+    """What a folder stage is made from: the faces of every kept song upstream, and its models."""
+    data = {}
+    for need in stage.needs:
+        kept = sorted((e.id, [e.outputs.get(f, "") for f in need.faces])
+                      for index in read_indexes(folders[need.stage]) for e in index.kept)  # fmt: skip
+        if not kept:
+            raise MissingInputError(f"{folders[need.stage]} holds no songs: run `songcreator {need.stage}` first")
+        data[need.stage] = digest(kept)
+    return {**data, **{name: _model_digest(name, folders) for name in stage.models}}
+
+
+def key_of(stage: Stage, params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> str:
+    """The key of a folder stage: names its training state in runs/ and its provenance."""
+    return digest([stage.name, stage.version, section(params, stage.name), inputs_of(stage, folders)])
+
+
+def stale(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> Iterator[tuple[str, Path]]:
+    """Every (stage, index or provenance file) that exists and is not fresh, in pipeline order; files below a stale
+    one are judged by what lies there now."""
+    for stage in STAGES.values():
+        if stage.kind == "shards":
+            yield from ((stage.name, path) for path in _stale_shards(stage, params, folders))
+        elif stage.kind == "folder":
+            path = folders[stage.name] / provenance.FILE
+            if path.is_file() and not _folder_is_fresh(stage, params, folders):
+                yield stage.name, path
+
+
+def settle(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> None:
+    """Make mtimes tell Snakemake what the digests say: remove what is stale, and let the fresh follow each other in
+    pipeline order. To be called once, before a graph is built for a real run."""
+    for name, path in stale(params, folders):
+        path.unlink(missing_ok=True)
+        if STAGES[name].kind == "shards" and shard_of(path) not in _shards_or_none(STAGES[name], folders):
+            remove_shard(path.parent, shard_of(path))
+    for stage in STAGES.values():
+        if stage.kind in ("catalogue", "shards"):
+            for path in index_paths(folders[stage.name]):
+                os.utime(path)
+        elif (path := folders[stage.name] / provenance.FILE).is_file():
+            os.utime(path)
+
+
+def _stale_shards(stage: Stage, params: Mapping[str, Any], folders: Folders) -> Iterator[Path]:
+    present = index_paths(folders[stage.name])
+    if not present:
+        return
+    shards = _shards_or_none(stage, folders)
+    try:
+        recipe = recipe_of(stage, params, folders)
+    except FileNotFoundError:  # a model of the recipe is gone
+        yield from present
+        return
+    for path in present:
+        shard = shard_of(path)
+        try:
+            fresh = shard in shards and is_fresh(path.parent, shard, recipe, wanted_of(stage, shard, folders))
+        except MissingInputError:
+            fresh = False
+        if not fresh:
+            yield path
+
+
+def _shards_or_none(stage: Stage, folders: Folders) -> set[int]:
+    try:
+        return set(upstream_shards(stage, folders))
+    except MissingInputError:
+        return set()
+
+
+def _folder_is_fresh(stage: Stage, params: Mapping[str, Any], folders: Folders) -> bool:
+    try:
+        return provenance.is_fresh(folders[stage.name], key_of(stage, params, folders))
+    except FileNotFoundError:
+        return False
+
+
+def remove_orphans(stage: Stage, folders: Folders = DEFAULT_FOLDERS) -> None:
+    """Remove shards whose upstream shard is gone."""
+    wanted = set(upstream_shards(stage, folders))
+    for path in index_paths(folders[stage.name]):
+        if shard_of(path) not in wanted:
+            remove_shard(path.parent, shard_of(path))
+
+
+def forget_runs(stage: str, key: str, runs: Path = Path("runs")) -> None:
+    """Remove training states of other keys: a finished run keeps none, an abandoned one is replaced."""
+    for folder in (runs / stage).glob("*"):
+        if folder.name != key and folder.is_dir():
+            shutil.rmtree(folder)

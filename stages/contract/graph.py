@@ -1,0 +1,66 @@
+"""The graph of the pipeline as a table: what each stage is called, what it reads and where it writes.
+
+DVC and Snakemake each spell the graph out in their own file; `freshness` and the agreement test read this one.
+A stage's VERSION is raised by whoever changes what it writes for equal inputs.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["songs", "catalogue", "shards", "folder"]
+
+
+@dataclass(frozen=True)
+class Need:
+    """A sharded stage's upstream: which faces of its entries count as input."""
+
+    stage: str
+    faces: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row of the graph.
+
+    kind    shards: one job per shard, one entry per song; folder: one job, provenance.json written last
+    needs   upstream data by face; `models`: upstream models; `weights`: params keys that may name local weights
+    """
+
+    name: str
+    version: int
+    kind: Kind
+    out: Path
+    needs: tuple[Need, ...] = ()
+    models: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+
+
+def _need(stage: str, *faces: str) -> Need:
+    return Need(stage, faces)
+
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage("demo_songs", 1, "songs", Path("data/demo_songs")),
+        Stage("ingest", 1, "catalogue", Path("data/catalogue")),
+        Stage("separate", 1, "shards", Path("data/stems"), (_need("ingest", "audio"),), weights=("model",)),
+        Stage(
+            "segment", 1, "shards", Path("data/clips"),
+            (_need("separate", "stems"), _need("ingest", "lyrics")), weights=("vad", "aligner"),
+        ),
+        Stage("bestrq", 1, "folder", Path("models/bestrq"), (_need("segment", "clips"),)),
+        Stage("codebook", 1, "folder", Path("models/codebook"), (_need("segment", "clips"),), ("bestrq",)),
+        Stage(
+            "tokenize", 1, "shards", Path("data/tokens"), (_need("segment", "clips"),), ("bestrq", "codebook"),
+        ),
+        Stage("vae", 1, "folder", Path("models/vae"), (_need("segment", "clips"),)),
+        Stage("latents", 1, "shards", Path("data/latents"), (_need("segment", "clips"),), ("vae",)),
+        Stage(
+            "diffusion", 1, "folder", Path("models/diffusion"),
+            (_need("tokenize", "tokens"), _need("latents", "latents")), ("codebook",),
+        ),
+        Stage("dslm", 1, "folder", Path("models/dslm"), (_need("tokenize", "tokens"),), ("codebook",)),
+    )
+}  # fmt: skip
