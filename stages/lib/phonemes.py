@@ -30,9 +30,8 @@ _LATIN = "abcdefghijklmnopqrstuvwxyz"
 _IPA_BLOCK = "".join(map(chr, range(0x0250, 0x02B0)))
 _IPA_ELSEWHERE = "æðøħŋœβθχᵻᵊ"
 _MODIFIERS = "ʰʲʷˠˤ˞ᵝ"
-_COMBINING = "".join(
-    map(chr, (0x0303, 0x0308, 0x030A, 0x0318, 0x0319, *range(0x031A, 0x0331), 0x0339, 0x033A, 0x033B, 0x0361))
-)
+_DIACRITICS = (0x0303, 0x0308, 0x030A, 0x0318, 0x0319, *range(0x031A, 0x0331), 0x0339, 0x033A, 0x033B, 0x0361)
+_COMBINING = "".join(map(chr, _DIACRITICS))
 _SYMBOLS = (*SPECIALS, *STRESS, *LENGTH, *TONES, *_LATIN, *_IPA_BLOCK, *_IPA_ELSEWHERE, *_MODIFIERS, *_COMBINING)
 
 _PROSODY = frozenset(STRESS + LENGTH + TONES)
