@@ -156,7 +156,7 @@ def _assemble(
 ) -> Index:
     entries = [reused[id] if id in reused else spool.entry(id) for id in sorted(wanted)]
     with contextlib.ExitStack() as stack:
-        if any(entry.members for entry in reused.values()):
+        if reused:
             old_tar = stack.enter_context(TarReader(tar_path(folder, shard)))
 
         def members() -> Iterator[tuple[str, bytes]]:

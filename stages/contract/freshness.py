@@ -73,47 +73,98 @@ def wanted_of(stage: Stage, shard: int, folders: Folders = DEFAULT_FOLDERS) -> d
 
 
 def inputs_of(stage: Stage, folders: Folders = DEFAULT_FOLDERS) -> dict[str, Any]:
-    """What a folder stage is made from: the faces of every kept song upstream, and its models."""
-    data = {}
+    """What a model or a result is made from: the faces of every kept song upstream, models, other results."""
+    made_from: dict[str, Any] = {}
     for need in stage.needs:
-        kept = sorted((e.id, [e.outputs.get(f, "") for f in need.faces])
-                      for index in read_indexes(folders[need.stage]) for e in index.kept)  # fmt: skip
+        kept = sorted(
+            [entry.id, *(entry.outputs.get(face, "") for face in need.faces)]
+            for index in read_indexes(folders[need.stage])
+            for entry in index.kept
+        )
         if not kept:
             raise MissingInputError(f"{folders[need.stage]} holds no songs: run `songcreator {need.stage}` first")
-        data[need.stage] = digest(kept)
-    return {**data, **{name: _model_digest(name, folders) for name in stage.models}}
+        made_from[need.stage] = digest(kept)
+    made_from.update((name, _model_digest(name, folders)) for name in stage.models)
+    made_from.update((name, _result_key(name, folders)) for name in stage.results)
+    return made_from
+
+
+def _result_key(stage: str, folders: Folders) -> str:
+    marker = marker_of(STAGES[stage], folders)
+    if not marker.is_file():
+        raise MissingInputError(f"{marker} is missing: run `songcreator {stage}` first")
+    return str(provenance.read(marker.parent, marker.name)["key"])
+
+
+def marker_of(stage: Stage, folders: Folders = DEFAULT_FOLDERS) -> Path:
+    """Where a stage's provenance lies: in its output folder, or beside its output file."""
+    out = folders[stage.name]
+    return (out.parent if stage.out.suffix else out) / stage.marker
 
 
 def key_of(stage: Stage, params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> str:
-    """The key of a folder stage: names its training state in runs/ and its provenance."""
+    """The key of a model or a result: names its training state in runs/ and its provenance."""
     return digest([stage.name, stage.version, section(params, stage.name), inputs_of(stage, folders)])
 
 
-def stale(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> Iterator[tuple[str, Path]]:
+def songs_digest(songs: Path) -> str:
+    """Digest of what lies in the songs folder, by name, size and mtime (hidden folders left out), or of a manifest
+    and the files beside it. Cheap on purpose: ingest looks at the bytes of what changed."""
+    root = songs if songs.is_dir() else songs.parent
+    if not songs.exists():
+        raise MissingInputError(
+            f"{songs}: no such folder or manifest; params.yaml: ingest.songs says where the songs are"
+        )
+    listing = []
+    for folder, subfolders, names in os.walk(root):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith("."):
+                stat = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 (270,000 files)
+                listing.append([folder, name, stat.st_size, stat.st_mtime_ns])
+    return digest(listing)
+
+
+def catalogue_key(params: Mapping[str, Any], songs: Path) -> str:
+    """The key in the catalogue's provenance: with it unchanged, ingest has nothing to do."""
+    stage = STAGES["ingest"]
+    return digest([stage.name, stage.version, section(params, stage.name), songs_digest(songs)])
+
+
+def stale(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> Iterator[tuple[Stage, Path]]:
     """Every (stage, index or provenance file) that exists and is not fresh, in pipeline order; files below a stale
     one are judged by what lies there now."""
     for stage in STAGES.values():
+        marker = marker_of(stage, folders)
         if stage.kind == "shards":
-            yield from ((stage.name, path) for path in _stale_shards(stage, params, folders))
-        elif stage.kind == "folder":
-            path = folders[stage.name] / provenance.FILE
-            if path.is_file() and not _folder_is_fresh(stage, params, folders):
-                yield stage.name, path
+            yield from ((stage, path) for path in _stale_shards(stage, params, folders))
+        elif stage.kind != "songs" and marker.is_file() and not _marker_is_fresh(stage, params, folders):
+            yield stage, marker
 
 
-def settle(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> None:
-    """Make mtimes tell Snakemake what the digests say: remove what is stale, and let the fresh follow each other in
-    pipeline order. To be called once, before a graph is built for a real run."""
-    for name, path in stale(params, folders):
-        path.unlink(missing_ok=True)
-        if STAGES[name].kind == "shards" and shard_of(path) not in _shards_or_none(STAGES[name], folders):
-            remove_shard(path.parent, shard_of(path))
+def settle(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS, dry_run: bool = False) -> list[Path]:
+    """Make mtimes tell Snakemake what the digests say, and return what is stale. Once, before a graph is built.
+
+    The fresh follow each other in pipeline order, whatever mtimes a clone or a checkout left. The stale grow old: a
+    shard's index is not removed, since its stage reuses the songs that did not change. Orphans of vanished shards are
+    removed. A dry run only touches what is fresh.
+    """
+    found = list(stale(params, folders))
+    paths = [path for _, path in found]
     for stage in STAGES.values():
-        if stage.kind in ("catalogue", "shards"):
-            for path in index_paths(folders[stage.name]):
+        out = folders[stage.name]
+        files = index_paths(out) if stage.kind in ("catalogue", "shards") else []
+        for path in [*files, marker_of(stage, folders)]:
+            if path.is_file() and path not in paths:
                 os.utime(path)
-        elif (path := folders[stage.name] / provenance.FILE).is_file():
-            os.utime(path)
+    for stage, path in [] if dry_run else found:
+        if stage.kind == "shards" and shard_of(path) not in _shards_or_none(stage, folders):
+            remove_shard(path.parent, shard_of(path))
+        elif stage.kind == "shards":
+            os.utime(path, (0, 0))
+        else:
+            path.unlink(missing_ok=True)
+    return paths
 
 
 def _stale_shards(stage: Stage, params: Mapping[str, Any], folders: Folders) -> Iterator[Path]:
@@ -143,9 +194,12 @@ def _shards_or_none(stage: Stage, folders: Folders) -> set[int]:
         return set()
 
 
-def _folder_is_fresh(stage: Stage, params: Mapping[str, Any], folders: Folders) -> bool:
+def _marker_is_fresh(stage: Stage, params: Mapping[str, Any], folders: Folders) -> bool:
+    own = section(params, stage.name)
     try:
-        return provenance.is_fresh(folders[stage.name], key_of(stage, params, folders))
+        key = catalogue_key(params, Path(own["songs"])) if stage.kind == "catalogue" else key_of(stage, params, folders)
+        marker = marker_of(stage, folders)
+        return provenance.is_fresh(marker.parent, key, marker.name)
     except FileNotFoundError:
         return False
 

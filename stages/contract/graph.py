@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["songs", "catalogue", "shards", "folder"]
+Kind = Literal["songs", "catalogue", "shards", "model", "result"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,9 @@ class Need:
 class Stage:
     """One row of the graph.
 
-    kind    shards: one job per shard, one entry per song; folder: one job, provenance.json written last
-    needs   upstream data by face; `models`: upstream models; `weights`: params keys that may name local weights
+    kind     shards: one job per shard, one entry per song; catalogue, model, result: one job, its provenance last
+    needs    upstream data, by face            models   upstream models
+    results  upstream results                  weights  params keys that may name local weights
     """
 
     name: str
@@ -34,11 +35,23 @@ class Stage:
     needs: tuple[Need, ...] = ()
     models: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+
+    @property
+    def marker(self) -> str:
+        """Name of the provenance beside or in the output; its presence means "complete"."""
+        return f"{self.out.stem}.provenance.json" if self.out.suffix else "provenance.json"
+
+    @property
+    def folder(self) -> Path:
+        return self.out.parent if self.out.suffix else self.out
 
 
 def _need(stage: str, *faces: str) -> Need:
     return Need(stage, faces)
 
+
+_MODELS = ("bestrq", "codebook", "vae", "diffusion", "dslm")
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
@@ -50,17 +63,30 @@ STAGES: dict[str, Stage] = {
             "segment", 1, "shards", Path("data/clips"),
             (_need("separate", "stems"), _need("ingest", "lyrics")), weights=("vad", "aligner"),
         ),
-        Stage("bestrq", 1, "folder", Path("models/bestrq"), (_need("segment", "clips"),)),
-        Stage("codebook", 1, "folder", Path("models/codebook"), (_need("segment", "clips"),), ("bestrq",)),
+        Stage("bestrq", 1, "model", Path("models/bestrq"), (_need("segment", "clips"),)),
+        Stage("codebook", 1, "model", Path("models/codebook"), (_need("segment", "clips"),), ("bestrq",)),
         Stage(
             "tokenize", 1, "shards", Path("data/tokens"), (_need("segment", "clips"),), ("bestrq", "codebook"),
         ),
-        Stage("vae", 1, "folder", Path("models/vae"), (_need("segment", "clips"),)),
+        Stage("vae", 1, "model", Path("models/vae"), (_need("segment", "clips"),)),
         Stage("latents", 1, "shards", Path("data/latents"), (_need("segment", "clips"),), ("vae",)),
         Stage(
-            "diffusion", 1, "folder", Path("models/diffusion"),
+            "diffusion", 1, "model", Path("models/diffusion"),
             (_need("tokenize", "tokens"), _need("latents", "latents")), ("codebook",),
         ),
-        Stage("dslm", 1, "folder", Path("models/dslm"), (_need("tokenize", "tokens"),), ("codebook",)),
+        Stage("dslm", 1, "model", Path("models/dslm"), (_need("tokenize", "tokens"),), ("codebook",)),
+        Stage(
+            "generate", 1, "result", Path("results/generated"),
+            (_need("segment", "clips"), _need("tokenize", "tokens")), _MODELS,
+        ),
+        Stage(
+            "evaluate", 1, "result", Path("results/metrics.json"),
+            (
+                _need("ingest", "audio", "lyrics"), _need("separate", "stems"), _need("segment", "clips"),
+                _need("tokenize", "tokens"), _need("latents", "latents"),
+            ),
+            _MODELS, results=("generate",),
+        ),
+        Stage("report", 1, "result", Path("results/report"), models=_MODELS, results=("generate", "evaluate")),
     )
 }  # fmt: skip
