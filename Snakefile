@@ -19,9 +19,9 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/results.smk"
 
 
+# Everything, up to the page.
 rule all:
     default_target: True
-    """Everything up to the page."""
     input:
         "results/report/provenance.json",
     localrule: True

@@ -11,8 +11,9 @@ wildcard_constraints:
     shard=r"\d{5}",
 
 
-# Jobs read this file too, with --target-jobs in their command line: they must change nothing.
-if "--target-jobs" not in sys.argv:
+# Jobs read this file too, with --target-jobs in their command line, and so does --lint, which has no DAG: they must
+# change nothing.
+if "--target-jobs" not in sys.argv and workflow.dag_settings:
     stale = freshness.settle(config, dry_run=workflow.dryrun)
     workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *map(str, stale)}
 
