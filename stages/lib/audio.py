@@ -45,14 +45,15 @@ def ffmpeg_exe() -> str:
 
 
 def _read_by_ffmpeg(path: Path, offset_s: float, duration_s: float | None, why: str) -> tuple[np.ndarray, int]:
-    """Stereo at 44.1 kHz, whatever the file holds: ffmpeg resamples and mixes down as it decodes."""
+    import soundfile
+
     limit = [] if duration_s is None else ["-t", f"{duration_s}"]
     command = [ffmpeg_exe(), "-v", "error", "-xerror", "-nostdin", "-ss", f"{offset_s}", *limit, "-i", str(path)]
-    command += ["-vn", "-ac", "2", "-ar", str(SAMPLE_RATE_HZ), "-f", "f32le", "-"]
-    done = subprocess.run(command, capture_output=True, check=False)
+    done = subprocess.run([*command, "-vn", "-c:a", "pcm_f32be", "-f", "au", "-"], capture_output=True, check=False)
     if done.returncode or not done.stdout:
         raise AudioError(f"cannot be decoded ({_first_line(why)})")
-    return np.ascontiguousarray(np.frombuffer(done.stdout, "<f4").reshape(-1, 2).T), SAMPLE_RATE_HZ
+    x_TC, rate_hz = soundfile.read(io.BytesIO(done.stdout), dtype="float32", always_2d=True)
+    return np.ascontiguousarray(x_TC.T), rate_hz
 
 
 def _first_line(text: str) -> str:
