@@ -10,15 +10,16 @@ from typing import Any
 _HEX_DIGITS = 16
 
 
-def _new() -> "hashlib.blake2b":
+def hasher() -> "hashlib.blake2b":
+    """For what comes in pieces: `update` it, then `hexdigest` is a digest like the others."""
     return hashlib.blake2b(digest_size=_HEX_DIGITS // 2)
 
 
 def digest_bytes(*parts: bytes | memoryview) -> str:
-    hasher = _new()
+    state = hasher()
     for part in parts:
-        hasher.update(part)
-    return hasher.hexdigest()
+        state.update(part)
+    return state.hexdigest()
 
 
 def digest(value: Any) -> str:
@@ -28,11 +29,11 @@ def digest(value: Any) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _digest_file(path: str, n_bytes: int, mtime_ns: int) -> str:
-    hasher = _new()
+    state = hasher()
     with Path(path).open("rb") as file:
         while block := file.read(1 << 20):
-            hasher.update(block)
-    return hasher.hexdigest()
+            state.update(block)
+    return state.hexdigest()
 
 
 def digest_file(path: Path) -> str:
