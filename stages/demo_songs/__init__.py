@@ -1,0 +1,1 @@
+"""Songs to try the pipeline on, made here, with everything about them known: lyrics, notes, phonemes, chords, stems."""
