@@ -14,7 +14,7 @@ token is the target where both streams' tokens of its frame went in.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ IGNORED = -100  # a position without a target
 NO_LYRICS_IDS = tuple(PhonemeVocab().encode([NO_LYRICS]))
 
 Array = np.ndarray  # one-dimensional token ids
+Name = TypeVar("Name", bound=str)  # a stream's, or "song"
 
 _PREDICT_BOTH = (TASKS["lyrics_to_song"],)
 _PREDICT_ONE = (TASKS["accompaniment_to_song"], TASKS["vocals_to_song"])
@@ -83,14 +84,13 @@ class Batch:
 
 
 def lay_out(
-    prefixes: Mapping[str, Array | None], separator: int, bodies: Mapping[str, Array], special: SpecialTokens
-) -> dict[str, Array]:
+    prefixes: Mapping[Name, Array], separator: int, bodies: Mapping[Name, Array], special: SpecialTokens
+) -> dict[Name, Array]:
     """`prefix SEPARATOR body` of every stream in `bodies`, prefixes brought to one length by EMPTY in front."""
-    n_prefix = max((len(prefix) for prefix in prefixes.values() if prefix is not None), default=0)
+    n_prefix = max(map(len, prefixes.values()), default=0)
     rows = {}
     for stream, body in bodies.items():
-        prefix = prefixes.get(stream)
-        prefix = np.empty(0, np.int64) if prefix is None else prefix
+        prefix = prefixes.get(stream, np.empty(0, np.int64))
         empty = np.full(n_prefix - len(prefix), special.empty)
         rows[stream] = np.concatenate([empty, prefix, [separator], body]).astype(np.int64)
     return rows
@@ -190,22 +190,21 @@ def _draw_prompts(
     return {stream: mate.tokens[stream][start : start + n_frames] for stream in wanted}
 
 
+def pad_rows(rows: Sequence[Array | Sequence[int]], fill: int) -> Tensor:
+    """Rows of different lengths as one tensor, filled up at the end."""
+    out = np.full((len(rows), max(map(len, rows))), fill, np.int64)
+    for i, row in enumerate(rows):
+        out[i, : len(row)] = row
+    return torch.from_numpy(out)
+
+
 def collate(examples: Sequence[Example], special: SpecialTokens) -> Batch:
-    n_frames = max(example.tokens_ST.shape[1] for example in examples)
-    n_phonemes = max(len(example.lyrics_L) for example in examples)
-
-    def padded(rows: Sequence[Array], length: int, fill: int) -> Tensor:
-        out = np.full((len(rows), length), fill, np.int64)
-        for i, row in enumerate(rows):
-            out[i, : len(row)] = row
-        return torch.from_numpy(out)
-
     by_stream = range(len(DECODER_STREAMS))
     return Batch(
-        torch.stack([padded([e.tokens_ST[s] for e in examples], n_frames, special.pad) for s in by_stream]),
-        torch.stack([padded([e.targets_ST[s] for e in examples], n_frames, IGNORED) for s in by_stream]),
-        padded([e.song_T for e in examples], n_frames, IGNORED),
+        torch.stack([pad_rows([e.tokens_ST[s] for e in examples], special.pad) for s in by_stream]),
+        torch.stack([pad_rows([e.targets_ST[s] for e in examples], IGNORED) for s in by_stream]),
+        pad_rows([e.song_T for e in examples], IGNORED),
         torch.tensor([e.own_S for e in examples]).T,
         torch.tensor([e.other_S for e in examples]).T,
-        padded([np.array(e.lyrics_L) for e in examples], n_phonemes, 0),
+        pad_rows([e.lyrics_L for e in examples], 0),
     )

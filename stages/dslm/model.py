@@ -11,7 +11,7 @@ song decoder over both.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -118,6 +118,14 @@ class Decoders(nn.Module):
         self.head = StreamLinear(N_STREAMS, config.width, n_vocab, gain=0.0)  # begins at equal odds
         self.dropout = nn.Dropout(config.dropout)
 
+    @property
+    def dslm_layers(self) -> list[DSLMLayer]:
+        return cast(list[DSLMLayer], list(self.layers))
+
+    def begin(self, lyrics_SBLD: Tensor, streams: slice) -> list[LayerState]:
+        """Fresh states for decoding step by step: only the lyrics have been read."""
+        return [LayerState(layer.lyrics.keys_values(lyrics_SBLD, None, streams)) for layer in self.dslm_layers]
+
     def embed(self, tokens_SBT: Tensor, streams: slice = ALL) -> Tensor:
         tables_SVD = self.embedding_SVD[streams]
         shift_S11 = torch.arange(len(tables_SVD), device=tokens_SBT.device)[:, None, None] * tables_SVD.shape[1]
@@ -132,7 +140,7 @@ class Decoders(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         """(E_SBTD, what entered each layer): the streams' embeddings, and the inputs of all layers."""
         x_SBTD, entered = self.embed(tokens_SBT, sight.streams), []
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(self.dslm_layers):
             entered.append(x_SBTD)
             x_SBTD = layer(x_SBTD, lyrics_SBLD, sight, states[i] if states else None)
         return self.norm(x_SBTD, sight.streams), entered
