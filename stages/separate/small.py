@@ -1,0 +1,53 @@
+"""The demo's separator: demucs' own HTDemucs with small numbers, and the folder it is shipped in.
+
+The folder is what demucs puts on the Hugging Face hub for a model: `NAME.yaml` (a bag: the models it is made of) and
+`SIG.safetensors` whose metadata name the class and its arguments. Nothing is pickled.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.contract.digests import digest_bytes
+from stages.contract.files import write_atomic
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NAME = "small"
+
+# Arguments of demucs' HTDemucs; what is not named keeps its default. One source: the accompaniment is what remains
+# of the song, so a second head would learn the same error again.
+ARCHITECTURE: dict[str, Any] = {
+    "sources": ["vocals"],
+    "channels": 8,
+    "bottom_channels": 32,
+    "t_layers": 1,
+    "t_heads": 2,
+    "dconv_mode": 0,
+    "segment": 8,
+}
+
+
+def build_small(**changes: Any) -> "nn.Module":
+    """An untrained small HTDemucs; `changes` override ARCHITECTURE."""
+    from demucs.htdemucs import HTDemucs
+
+    return HTDemucs(**{**ARCHITECTURE, **changes})
+
+
+def save_repo(model: Any, folder: Path, name: str = NAME) -> str:
+    """Write `model` (built by keyword arguments) as a folder of weights; returns its signature, which is a digest
+    of its bytes."""
+    from safetensors.torch import save
+
+    args, kwargs = model._init_args_kwargs  # kept by demucs' own constructors
+    klass = f"{type(model).__module__}.{type(model).__qualname__}"
+    metadata = {"klass": klass, "args": json.dumps(list(args)), "kwargs": json.dumps(kwargs)}
+    data = save({key: value.contiguous().cpu() for key, value in model.state_dict().items()}, metadata)
+    signature = digest_bytes(data)
+    for stale in folder.glob("*.safetensors"):
+        stale.unlink()
+    write_atomic(folder / f"{signature}.safetensors", data)
+    write_atomic(folder / f"{name}.yaml", f"models: ['{signature}']\n")
+    return signature
