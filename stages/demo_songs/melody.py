@@ -103,10 +103,10 @@ def _pitches(
     motif: np.random.Generator, score: Score, beats: list[float], slots: list[float], centre: int, closing: bool
 ) -> list[int]:
     """The cheapest way through the scale: small steps, chord tones on strong beats, near an arc of the motif."""
-    ladder = [midi for midi in range(centre - 7, centre + 9) if midi % 12 in score.scale]
+    ladder = [midi for midi in range(centre - 7, centre + 8) if midi % 12 in score.scale]
     heights = np.array(ladder, float)
     rise, bow, slope = motif.uniform(-2, 2), motif.uniform(-1, 4), motif.uniform(-4, 3)
-    whims = motif.normal(0, 0.8, (32, len(ladder)))
+    whims = motif.normal(0, 1.1, (32, len(ladder)))
     costs = np.zeros((len(beats), len(ladder)))
     for i, (beat, slot) in enumerate(zip(beats, slots, strict=True)):
         place = slot / _SLOTS

@@ -1,7 +1,7 @@
 """WORLD's synthesis, vectorised: pulses and noise through minimum-phase filters, all frames of a line at once.
 
 The same signal model as `pyworld.synthesize` (a test holds one against the other), several times faster for high
-voices, for the filters are computed per frame and not per pulse, in single precision, and noise is overlapped and added.
+voices: filters are computed per frame and not per pulse, in single precision; noise is overlapped and added.
 
 Shapes: T frames of HOP samples, K = 1025 bins, P pulses.
 """
