@@ -83,14 +83,17 @@ def failed(reason: str, **facts: Any) -> Made:
 Make = Callable[[Sequence[str]], Iterable[tuple[str, Made]]]
 
 
-def update_shard(folder: Path, shard: int, recipe: Recipe, wanted: Mapping[str, str], make: Make) -> Index:
+def update_shard(
+    folder: Path, shard: int, recipe: Recipe, wanted: Mapping[str, str], make: Make, cheap: bool = False
+) -> Index:
     """Bring one shard up to date and return its index.
 
     wanted  song id -> digest of its inputs, for every song that belongs here
     make    is given the ids to compute and yields (id, Made) in any order; an id it does not yield is an error
+    cheap   songs are small and quickly made again: kept in memory instead of spooled one by one
     """
     folder.mkdir(parents=True, exist_ok=True)
-    spool = _Spool(_spool_folder(folder, shard), recipe)
+    spool = (_MemorySpool if cheap else _Spool)(_spool_folder(folder, shard), recipe)
     if spool.index.is_file():
         _move_into_place(folder, shard, spool)
     old = _usable_index(folder, shard, recipe)
@@ -183,6 +186,14 @@ def _move_into_place(folder: Path, shard: int, spool: "_Spool") -> None:
     spool.index.replace(index_path(folder, shard))
 
 
+def _entry_of(id: str, inputs: str, made: Made) -> Entry:
+    names = tuple(sorted(made.files))
+    stray = [name for name in names if not name.startswith(id)]
+    if stray:
+        raise ShardError(f"member {stray[0]} does not begin with its song's id {id}")
+    return Entry(id, inputs, made.outcome, made.reason, made.audio_s, names, dict(made.outputs), dict(made.facts))
+
+
 class _Spool:
     """Finished songs of an unfinished shard: one tar per song, its entry the first member."""
 
@@ -201,14 +212,10 @@ class _Spool:
         return self._path(id).is_file()
 
     def add(self, id: str, inputs: str, made: Made) -> None:
-        names = tuple(sorted(made.files))
-        stray = [name for name in names if not name.startswith(id)]
-        if stray:
-            raise ShardError(f"member {stray[0]} does not begin with its song's id {id}")
-        entry = Entry(id, inputs, made.outcome, made.reason, made.audio_s, names, dict(made.outputs), dict(made.facts))
+        entry = _entry_of(id, inputs, made)
         head = json.dumps({"recipe": self._recipe, "entry": asdict(entry)}, ensure_ascii=False).encode()
         buffer = io.BytesIO()
-        write_members(buffer, [("\x01" + self._ENTRY, head), *((name, made.files[name]) for name in names)])
+        write_members(buffer, [("\x01" + self._ENTRY, head), *((name, made.files[name]) for name in entry.members)])
         write_atomic(self._path(id), buffer.getvalue())
 
     def _head(self, id: str) -> dict[str, Any]:
@@ -238,7 +245,28 @@ class _Spool:
                 path.unlink()
 
     def remove(self) -> None:
+        """With the folder above it, once that is empty."""
         shutil.rmtree(self._folder, ignore_errors=True)
         parent = self._folder.parent
         if parent.is_dir() and not any(parent.iterdir()):
             parent.rmdir()
+
+
+class _MemorySpool(_Spool):
+    """Finished songs in memory; the folder holds the assembled shard alone."""
+
+    def __init__(self, folder: Path, recipe: Recipe):
+        super().__init__(folder, recipe)
+        self._songs: dict[str, tuple[Entry, Mapping[str, bytes]]] = {}
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._songs
+
+    def add(self, id: str, inputs: str, made: Made) -> None:
+        self._songs[id] = (_entry_of(id, inputs, made), made.files)
+
+    def entry(self, id: str) -> Entry:
+        return self._songs[id][0]
+
+    def reader(self, id: str) -> Callable[[str], bytes]:
+        return self._songs[id][1].__getitem__

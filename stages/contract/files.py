@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 TEMPORARY_PREFIX = ".tmp-"
 
@@ -48,6 +48,50 @@ def remove_temporary(folder: Path) -> None:
     """Remove what killed writers left in `folder` (not below it)."""
     for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
         leftover.unlink(missing_ok=True)
+
+
+class FoundFile(NamedTuple):
+    """A file as a listing saw it. A link that leads nowhere has size -1."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+def walk(root: str | os.PathLike[str]) -> Iterator[FoundFile]:
+    """Every file under `root`, folder by folder in order of name. Hidden files and folders are left out, links are
+    followed, a folder met twice is entered once."""
+    entered: set[tuple[int, int]] = set()
+    waiting = [os.fspath(root)]
+    while waiting:
+        folder = waiting.pop()
+        stat = os.stat(folder)  # noqa: PTH116 (270,000 files)
+        if (stat.st_dev, stat.st_ino) in entered:
+            continue
+        entered.add((stat.st_dev, stat.st_ino))
+        with _scandir(folder) as listing:
+            entries = sorted((entry for entry in listing if not entry.name.startswith(".")), key=lambda e: e.name)
+        waiting += [entry.path for entry in reversed(entries) if entry.is_dir()]
+        for entry in entries:
+            if not entry.is_dir():
+                yield found(entry.path)
+
+
+def _scandir(folder: str) -> Any:
+    """To skip a folder that cannot be read would be to forget its songs."""
+    try:
+        return os.scandir(folder)
+    except PermissionError as error:
+        why = f"{folder}: this folder cannot be read; permit it, or hide it by a dot"
+        raise PermissionError(error.errno, why) from error
+
+
+def found(path: str | os.PathLike[str]) -> FoundFile:
+    try:
+        stat = os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        return FoundFile(os.fspath(path), -1, 0)
+    return FoundFile(os.fspath(path), stat.st_size, stat.st_mtime_ns)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from stages.contract import provenance
 from stages.contract.compute import Recipe, is_fresh, remove_shard
-from stages.contract.digests import digest, digest_folder
+from stages.contract.digests import digest, digest_folder, hasher
+from stages.contract.files import walk
 from stages.contract.graph import STAGES, Stage
 from stages.contract.shards import index_path, index_paths, read_index, read_indexes, shard_of
 
@@ -115,14 +116,10 @@ def songs_digest(songs: Path) -> str:
         raise MissingInputError(
             f"{songs}: no such folder or manifest; params.yaml: ingest.songs says where the songs are"
         )
-    listing = []
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                stat = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 (270,000 files)
-                listing.append([folder, name, stat.st_size, stat.st_mtime_ns])
-    return digest(listing)
+    state = hasher()
+    for file in walk(root):
+        state.update(os.fsencode(file.path) + f"\0{file.size} {file.mtime_ns}\n".encode())
+    return state.hexdigest()
 
 
 def catalogue_key(params: Mapping[str, Any], songs: Path) -> str:
