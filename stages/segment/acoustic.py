@@ -40,7 +40,6 @@ class AcousticConfig(StageConfig):
     dropout: float = Field(0.1, ge=0, lt=1, description="Share of a block's output dropped in training.")
     phones: tuple[str, ...] = Field(PHONES, description="Output classes, the first is silence.")
     engine: str = Field(default_factory=engine_name, description="Who turned lyrics to phonemes in training.")
-    prior: tuple[float, ...] = Field((), description="Share of each phone among the training frames.")
 
 
 class _Block(nn.Module):

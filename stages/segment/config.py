@@ -31,7 +31,7 @@ class SegmentConfig(StageConfig):
         "uniform",
         min_length=1,
         description="Who times untimed lyrics: a folder with a model of ours (train_aligner); mms_fa or wav2vec2 "
-        "(torchaudio's, downloaded); whisper:NAME (needs stable-ts); uniform: by length over the singing, no confidence.",
+        "(torchaudio's, downloaded); whisper:NAME (needs stable-ts); uniform: by length over the singing, never sure.",
     )
     star: float = Field(1.0, gt=0, le=20, description="Price of a frame of singing that is not in the lyrics (nats).")
     skip: float = Field(2.5, gt=0, le=50, description="Price of a line that is not sung, per phone (nats).")
@@ -45,7 +45,10 @@ class SegmentConfig(StageConfig):
         "keep_audio", description="A song whose lyrics do not match keeps its clips without lyrics, or is dropped."
     )
     timed_agreement: float = Field(
-        0.6, ge=0, le=1, description="Given times are trusted where they cover singing, and it them, to this degree (F1)."
+        0.6,
+        ge=0,
+        le=1,
+        description="Given times are trusted where they cover singing, and it them, to this degree (F1).",
     )
 
     max_clip_s: float = Field(MAX_CLIP_S, ge=2, le=MAX_CLIP_S, description="Longest clip (seconds, paper: 30).")

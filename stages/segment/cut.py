@@ -4,6 +4,7 @@ is ours): the cheapest of all ways by dynamic programming.
 Everything is counted in token frames (20 ms, 882 samples), so that clips, tokens and audio agree to the sample.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ def plan(
     price_N = _prices(voice_N, limits.gap)
     walls = sorted({0, n_frames, *(f for f in forced if 0 < f < n_frames and allowed_N[f])})
     clips: list[Interval] = []
-    for first, last in zip(walls, walls[1:], strict=False):
+    for first, last in itertools.pairwise(walls):
         points = _candidates(first, last, allowed_N, price_N, sentences, voice_N)
         clips += _cheapest(points, price_N, starts, unexplained_N, limits)
     return clips
@@ -89,7 +90,7 @@ def _candidates(
     points |= {edge for sentence in sentences for edge in sentence}
     changes = np.flatnonzero(np.diff(voice_N, prepend=True, append=True))  # edges of silences and voices
     points |= {int(f) for f in changes}
-    points |= {int(start + end) // 2 for start, end in zip(changes, changes[1:], strict=False)}
+    points |= {int(start + end) // 2 for start, end in itertools.pairwise(changes)}
     open_N = allowed_N.astype(np.int8)
     edges = np.flatnonzero(np.diff(open_N, prepend=0, append=0))  # runs of frames where a cut is allowed
     for start, end in zip(edges[::2], edges[1::2], strict=True):

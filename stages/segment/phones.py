@@ -13,8 +13,8 @@ BLANK_PHONE = "_"  # id 0: silence, no voice
 
 PHONES: tuple[str, ...] = (
     BLANK_PHONE,
-    *"p b t d k ɡ m n ŋ f v θ ð s z ʃ ʒ h x ɹ l w j".split(),
-    *"i y ɨ ɪ e ɛ æ a ɑ ɔ o ʊ u ʌ ə ɤ ɚ ø".split(),
+    *"pbtdkɡmnŋfvθðszʃʒhxɹlwj",
+    *"iyɨɪeɛæaɑɔoʊuʌəɤɚø",
 )
 _ID = {phone: id for id, phone in enumerate(PHONES)}
 

@@ -9,11 +9,8 @@ from stages.contract.files import write_atomic
 from stages.segment.vad import CHECKPOINT
 
 WINDOW_S = 5.0
-_SIZES: dict[str, dict[str, Any]] = {
-    "sincnet": {"stride": 10},
-    "lstm": {"hidden_size": 48, "num_layers": 2, "bidirectional": True, "monolithic": True, "dropout": 0.0},
-    "linear": {"hidden_size": 48, "num_layers": 1},
-}
+_LSTM = {"hidden_size": 48, "num_layers": 2, "bidirectional": True, "monolithic": True, "dropout": 0.0}
+_LINEAR = {"hidden_size": 48, "num_layers": 1}
 
 
 def build_pyannet() -> Any:
@@ -21,7 +18,7 @@ def build_pyannet() -> Any:
     from pyannote.audio.core.task import Problem, Resolution, Specifications
     from pyannote.audio.models.segmentation import PyanNet
 
-    model = PyanNet(**_SIZES)
+    model = PyanNet(lstm=_LSTM, linear=_LINEAR)
     model.specifications = Specifications(
         problem=Problem.BINARY_CLASSIFICATION, resolution=Resolution.FRAME, duration=WINDOW_S, classes=["speech"]
     )

@@ -50,10 +50,7 @@ def load_vad(config: SegmentConfig, device: str = "cpu") -> Vad:
     checkpoint = _checked(folder, config.vad_digest) if folder.exists() else b""
     quiet_environment()  # no telemetry: before the first import of pyannote
     make_torchaudio_importable()
-    if checkpoint:
-        pipeline = _around_model(_model(checkpoint, folder), config)
-    else:
-        pipeline = _pipeline(config.vad)
+    pipeline = _around_model(_model(checkpoint, folder), config) if checkpoint else _pipeline(config.vad)
     import torch
 
     return Vad(pipeline.to(torch.device(device)))

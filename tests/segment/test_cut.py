@@ -1,5 +1,7 @@
 """Clips cover the song, keep sentences whole and stay short, whatever the sentences and voices."""
 
+import itertools
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ def test_clips_cover_the_song_and_cut_no_sentence(song: tuple) -> None:
     n_frames, sentences, voice, forced = song
     clips = plan(n_frames, sentences, voice, forced, LIMITS)
     assert clips[0][0] == 0 and clips[-1][1] == n_frames
-    assert all(a[1] == b[0] for a, b in zip(clips, clips[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(clips))
     assert all(0 < end - start <= LIMITS.longest for start, end in clips)
     edges = {edge for clip in clips for edge in clip}
     for start, end in sentences:
