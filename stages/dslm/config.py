@@ -72,7 +72,9 @@ class TrainingConfig(StageConfig):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="of the cross-entropy in training")
     attention: Literal["dense", "flex"] = Field(default="dense", description="SDPA with masks, or FlexAttention (GPU)")
     precision: Literal["32-true", "bf16-mixed"] = Field(default="32-true", description="Lightning Fabric's, on a GPU")
-    valid_every: int = Field(default=5000, ge=1, description="steps between measurements on the valid split")
+    log_every: int = Field(default=50, ge=1, description="steps between two lines of metrics")
+    n_workers: int = Field(default=0, ge=0, description="processes that make batches, per GPU; 0: none beside the loop")
+    valid_every: int = Field(default=5000, ge=1, description="steps between two looks at the valid split")
     valid_clips: int = Field(default=64, ge=1, description="clips of the valid split measured each time, at most")
     checkpoint_s: float = Field(default=600.0, ge=0, description="seconds between checkpoints")
 
