@@ -1,0 +1,1 @@
+"""Songs and lyrics as people keep them -> the catalogue."""
