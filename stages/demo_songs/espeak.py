@@ -5,9 +5,13 @@ The only module here that touches GPL code (the library that the wheel `espeakng
 mode: the callback has been called for every buffer when `espeak_Synth` returns.
 """
 
+import _ctypes
+import contextlib
 import ctypes
-import functools
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,39 +65,50 @@ class Speech:
     words: tuple[tuple[int, int], ...]
 
 
-@functools.cache
-def _library() -> tuple[Any, int]:
+def _files() -> tuple[Path, str]:
+    """The library and its data folder."""
     try:
         import espeakng_loader
     except ImportError as error:
         raise UserError("demo_songs needs espeak-ng to sing: pip install 'songcreator[phonemes]'") from error
-    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    return Path(espeakng_loader.get_library_path()), espeakng_loader.get_data_path()
+
+
+@contextlib.contextmanager
+def _fresh_library() -> Iterator[tuple[Any, int]]:
+    """espeak as nobody has used it before, and its sample rate. It keeps noise and the sign of its waves from call to
+    call in static variables that nothing resets; a copy of the file is loaded with its own (some 10 ms)."""
+    file, data = _files()
+    with tempfile.NamedTemporaryFile(prefix="espeak-", suffix=file.suffix) as copy:
+        copy.write(file.read_bytes())
+        copy.flush()
+        library = ctypes.CDLL(copy.name)
     library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
     library.espeak_Synth.argtypes = [
         ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int,
         ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p,
     ]  # fmt: skip
-    options = _PHONEME_EVENTS | _PHONEME_IPA | _DONT_EXIT
-    rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), options)
-    if rate_hz <= 0:
-        raise UserError("espeak-ng does not start; reinstall it: pip install --force-reinstall espeakng-loader")
-    return library, rate_hz
+    try:
+        rate_hz = library.espeak_Initialize(_SYNCHRONOUS, 0, data.encode(), _PHONEME_EVENTS | _PHONEME_IPA | _DONT_EXIT)
+        if rate_hz <= 0:
+            raise UserError("espeak-ng does not start; reinstall it: pip install --force-reinstall espeakng-loader")
+        yield library, rate_hz
+    finally:
+        library.espeak_Terminate()
+        _ctypes.dlclose(library._handle)
 
 
 def speak(text: str, voice: str, *, words_per_minute: int = 130, f0_hz: int = 140) -> Speech:
-    """Speak one line at a constant pitch. `voice` is espeak's name with a variant, such as `en-us+f2`.
-
-    espeak keeps noise and glottal state between calls: a seed and a first word thrown away make the line depend on
-    nothing said before, in any process.
-    """
-    library, rate_hz = _library()
-    if library.espeak_SetVoiceByName(voice.encode()) != 0:
-        raise UserError(f"espeak-ng has no voice {voice!r}")
-    for parameter, value in ((_RATE, words_per_minute), (_WORD_GAP, 0)):
-        library.espeak_SetParameter(parameter, value, 0)
-    library.espeak_ng_SetConstF0(f0_hz)
-    _synthesize(library, "a")
-    samples, phonemes, words = _synthesize(library, text)
+    """Speak one line at a constant pitch. `voice` is espeak's name with a variant, such as `en-us+f2`. What comes out
+    depends on nothing said before, in any process."""
+    with _fresh_library() as (library, rate_hz):
+        if library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise UserError(f"espeak-ng has no voice {voice!r}")
+        for parameter, value in ((_RATE, words_per_minute), (_WORD_GAP, 0)):
+            library.espeak_SetParameter(parameter, value, 0)
+        library.espeak_ng_SetConstF0(f0_hz)
+        library.espeak_ng_SetRandSeed(1)
+        samples, phonemes, words = _synthesize(library, text)
     return Speech(samples, rate_hz, tuple(phonemes), tuple(words))
 
 
@@ -118,7 +133,6 @@ def _synthesize(library: Any, text: str) -> tuple[np.ndarray, list[Phoneme], lis
 
     callback = _Callback(receive)
     library.espeak_SetSynthCallback(callback)
-    library.espeak_ng_SetRandSeed(1)
     data = text.encode()
     library.espeak_Synth(data, len(data) + 1, 0, _POS_CHARACTER, 0, _CHARS_UTF8, None, None)
     return (np.concatenate(buffers) if buffers else np.zeros(0)), phonemes, words
