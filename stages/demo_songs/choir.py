@@ -1,5 +1,6 @@
 """All voices of a song: the lead, and backing vocals a third away in its choruses."""
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,11 +9,13 @@ from stages.demo_songs.melody import SungLine
 from stages.demo_songs.score import Note, Score
 from stages.demo_songs.singer import Singer
 from stages.demo_songs.vocoder import SAMPLE_RATE_HZ
-from stages.demo_songs.voice import SpokenLine, SungPhoneme, sing_line
+from stages.demo_songs.voice import SpokenLine, SungPhoneme, onset_s, sing_line
 
 _BACKING_DB = -9.0
 _BREATH_DB = -30.0
+_CLOSURE_S = 0.01
 _BREATH_S = 0.28
+_SWALLOWED = 0.5  # a last note gives way to the next line's consonants, up to this share of it
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,19 @@ class Sung:
 
     samples: np.ndarray
     phonemes: tuple[tuple[SungPhoneme, ...], ...]
+
+
+def make_room(lines: list[SungLine], spoken: dict[str, SpokenLine]) -> list[SungLine]:
+    """End each line before the next one's first consonants: one mouth sings one thing at a time."""
+    found = []
+    for line, following in itertools.pairwise(lines):
+        last = line.notes[-1][-1]
+        end_s = following.start_s - onset_s(spoken[following.text]) - _CLOSURE_S
+        if last.end_s > end_s:
+            end_s = max(end_s, last.end_s - _SWALLOWED * (last.end_s - last.start_s))
+            line = replace(line, notes=(*line.notes[:-1], (*line.notes[-1][:-1], replace(last, end_s=end_s))))
+        found.append(line)
+    return [*found, *lines[-1:]]
 
 
 def sing(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from stages.demo_songs import band, instruments, soundfont
-from stages.demo_songs.choir import Sung, sing
+from stages.demo_songs.choir import Sung, make_room, sing
 from stages.demo_songs.config import DemoSongsConfig
 from stages.demo_songs.genres import GENRES, SECTIONS
 from stages.demo_songs.lyrics import write_lyrics, write_title
@@ -70,7 +70,7 @@ def render_song(seed: int, k: int, config: DemoSongsConfig) -> RenderedSong:
     tune = stream(seed, k, _TUNE)
     style = Style(melisma=float(tune.uniform(0.15, 0.6)), breathless=float(tune.choice((0.1, 0.3, 0.8))))
     syllables = {text: line.syllables for text, line in spoken.items()}
-    lines = write_melody(tune, score, lyrics, syllables, singer.centre_midi, style)
+    lines = make_room(write_melody(tune, score, lyrics, syllables, singer.centre_midi, style), spoken)
     backing = frozenset[int]()
     if tune.random() < 0.5:
         backing = frozenset(i for i, line in enumerate(lines) if score.sections[line.section].letter == "C")

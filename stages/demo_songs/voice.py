@@ -30,7 +30,7 @@ _SPOKEN_F0_HZ = 140
 _WORDS_PER_MINUTE = {"en": 125, "zh": 150}
 _LONGEST_CONSONANT_S = 0.13
 _CONSONANT_SHARE = 0.5  # of the time from one vowel to the next
-_VOICELESS = ("p", "t", "k", "f", "θ", "s", "ʃ", "h", "x", "ɕ", "ʂ", "ʔ", "ç")
+_VOICELESS = ("p", "t", "k", "f", "θ", "s", "ʃ", "h", "x", "χ", "ɕ", "ʂ", "ʔ", "ç")
 _HISSING = ("z", "ʒ", "v", "ð", "ʐ", "dʒ", "ʁ", "ɣ")
 _TOP_BIN = 455  # 9.8 kHz: above, espeak's own low-pass falls off
 _ROLLOFF_DB_PER_OCTAVE = 14.0
@@ -87,6 +87,12 @@ def speak_line(text: str, language: str, variant: str) -> SpokenLine:
             f0[round(start) : round(end)] = _SPOKEN_F0_HZ
     power_NF = pyworld.cheaptrick(speech.samples, f0, times_s, rate_hz)
     return SpokenLine(np.log(power_NF + 1e-12), rate_hz, syllables)
+
+
+def onset_s(line: SpokenLine) -> float:
+    """How long before its first beat a line begins: its first consonants."""
+    first = line.syllables[0]
+    return sum(_length_s(line, segment) for segment in first.segments[: first.nucleus])
 
 
 def lay_out(line: SpokenLine, notes: tuple[tuple[Note, ...], ...]) -> list[Piece]:

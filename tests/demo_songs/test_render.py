@@ -1,5 +1,7 @@
 """A rendered song against its own truth: pitch by a tracker, sentences by energy, stems by sums."""
 
+import itertools
+
 import numpy as np
 import pytest
 import pyworld
@@ -94,3 +96,22 @@ def test_titles_and_languages(short):
     assert [language_of(k, short) for k in range(6)] == ["en"] * 5 + ["zh"]
     assert len({song_title(1, k, short) for k in range(24)}) > 15
     assert language_of(5, short.model_copy(update={"mandarin_every": 0})) == "en"
+
+
+def test_one_mouth_sings_one_line_at_a_time():
+    """A line that runs into the next ends where the first consonants of that one begin."""
+    pytest.importorskip("espeakng_loader")
+    from stages.demo_songs.choir import make_room
+    from stages.demo_songs.melody import SungLine
+    from stages.demo_songs.score import Note
+    from stages.demo_songs.voice import lay_out, speak_line
+
+    spoken = {text: speak_line(text, "en", "m3") for text in ("la la", "stretch it")}
+    lines = [
+        SungLine(text, 0, spoken[text].syllables, ((Note(t, t + 1, 60),), (Note(t + 1, t + 2, 62),)))
+        for t, text in ((1, "la la"), (3, "stretch it"), (5, "la la"))
+    ]
+    places = [lay_out(spoken[line.text], line.notes) for line in make_room(lines, spoken)]
+    for before, after in itertools.pairwise(places):
+        assert before[-1].phoneme.end_s < after[0].phoneme.start_s
+        assert before[-1].phoneme.end_s > after[0].phoneme.start_s - 0.1
