@@ -1,6 +1,8 @@
 """A whole pipeline's leavings in small: clips with sentences, and the five models untrained, for tests of what comes
 after training."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,10 @@ from clip_shards import notes
 
 from stages.contract.compute import Recipe, kept, update_shard
 from stages.contract.digests import digest_bytes
-from stages.contract.records import STREAMS, Clip, Sentence, TokenClip
+from stages.contract.records import STREAMS, Clip, Sentence, Song, TokenClip
 from stages.contract.tokens import SAMPLE_RATE_HZ, SAMPLES_PER_TOKEN
 from stages.lib.audio import encode_flac
-from stages.lib.data import npy_bytes
+from stages.lib.data import mix, npy_bytes
 
 N_CODES = 24
 LINES = ("the river runs below", "and every light is low", "I follow it <slow> & far", "to where the willows grow")
@@ -26,25 +28,38 @@ def sentences(duration_s: float, n: int = 3) -> tuple[Sentence, ...]:
     )
 
 
-def write_songs(clips: Path, tokens: Path, songs: dict[str, list[float]], split: str = "test", shard: int = 0) -> None:
-    """Clips with three sentences each, and random tokens for them: song id -> durations in seconds."""
+def song_audio(id: str, durations: list[float]) -> dict[str, list[np.ndarray]]:
+    """Stems of each clip, int16 T."""
+    stems = {}
+    for k, stem in enumerate(("vocals", "accompaniment")):
+        seeds = [int(digest_bytes(f"{id}{number}{k}".encode())[:6], 16) for number in range(len(durations))]
+        lengths = [round(duration_s * SAMPLE_RATE_HZ) for duration_s in durations]
+        stems[stem] = [notes(seed, n) for seed, n in zip(seeds, lengths, strict=True)]
+    return stems
+
+
+def write_songs(root: Path, songs: dict[str, list[float]], split: str = "test", shard: int = 0) -> None:
+    """root/clips and root/tokens: song id -> durations (s) of its clips, three sentences each, random tokens."""
     draw = np.random.default_rng(shard)
 
     def make(kind):
         def of(ids):
             for id in ids:
                 files: dict[str, bytes] = {}
+                stems = song_audio(id, songs[id])
                 for number, duration_s in enumerate(songs[id]):
                     name = f"{id}-{number:03d}"
                     n_samples = round(duration_s * SAMPLE_RATE_HZ)
-                    fields = (name, id, split, 0.0, n_samples / SAMPLE_RATE_HZ, "en", "a singer", sentences(duration_s))
+                    start_s = sum(songs[id][:number])
+                    fields = (name, id, split, start_s, n_samples / SAMPLE_RATE_HZ, "en", "a singer")
+                    lines = sentences(duration_s)
                     if kind == "clips":
-                        files[f"{name}.json"] = Clip(*fields).to_json()
-                        for k, stem in enumerate(("vocals", "accompaniment")):
-                            files[f"{name}.{stem}.flac"] = encode_flac(notes(100 * number + k, n_samples))
+                        files[f"{name}.json"] = Clip(*fields, lines).to_json()
+                        for stem, parts in stems.items():
+                            files[f"{name}.{stem}.flac"] = encode_flac(parts[number])
                     else:
                         n_frames = n_samples // SAMPLES_PER_TOKEN
-                        files[f"{name}.json"] = TokenClip(*fields, n_frames=n_frames).to_json()
+                        files[f"{name}.json"] = TokenClip(*fields, lines, n_frames=n_frames).to_json()
                         for stream in STREAMS:
                             codes = draw.integers(N_CODES, size=n_frames).astype(np.uint16)
                             files[f"{name}.{stream}.npy"] = npy_bytes(codes)
@@ -52,9 +67,67 @@ def write_songs(clips: Path, tokens: Path, songs: dict[str, list[float]], split:
 
         return of
 
-    wanted = {id: digest_bytes(repr((id, durations)).encode()) for id, durations in songs.items()}
-    update_shard(clips, shard, Recipe("segment", 1, split), wanted, make("clips"))
-    update_shard(tokens, shard, Recipe("tokenize", 1, split), wanted, make("tokens"))
+    for kind, stage in (("clips", "segment"), ("tokens", "tokenize")):
+        update_shard(root / kind, shard, Recipe(stage, 1, split), _wanted(songs), make(kind))
+
+
+def _wanted(songs: dict[str, list[float]]) -> dict[str, str]:
+    return {id: digest_bytes(repr((id, durations)).encode()) for id, durations in songs.items()}
+
+
+def write_upstream(root: Path, songs: dict[str, list[float]], split: str = "test", shard: int = 0) -> None:
+    """What comes before clips, for the same songs: root/songs with truth, root/catalogue, root/stems (the true ones
+    with a tenth of the other mixed in), root/latents (entries only)."""
+    hidden = root / "songs" / ".truth"
+    hidden.mkdir(parents=True, exist_ok=True)
+    stems_of = {id: {s: np.concatenate(parts) for s, parts in song_audio(id, songs[id]).items()} for id in songs}
+    for id, stems in stems_of.items():
+        (root / "songs" / f"{id}.flac").write_bytes(encode_flac(mix(stems)))
+        for stem, x_T in stems.items():
+            (hidden / f"{id}.{stem}.flac").write_bytes(encode_flac(x_T))
+        (hidden / f"{id}.json").write_text(json.dumps(_truth(songs[id])))
+
+    def catalogue(ids):
+        for id in ids:
+            duration_s = len(stems_of[id]["vocals"]) / SAMPLE_RATE_HZ
+            song = Song(id, f"{id}.flac", f"Title of <{id}>", duration_s, SAMPLE_RATE_HZ, 1, split, "en", "a singer")
+            made = kept(duration_s, {f"{id}.json": song.to_json()}, "audio", path=f"{id}.flac")
+            yield id, replace(made, outputs={**made.outputs, "lyrics": "l"})
+
+    def separated(ids):
+        for id in ids:
+            vocals, accompaniment = (stems_of[id][s].astype(np.int32) for s in ("vocals", "accompaniment"))
+            leak = (accompaniment - vocals) // 10
+            files = {"vocals": vocals + leak, "accompaniment": accompaniment - leak}
+            flacs = {f"{id}.{s}.flac": encode_flac(x_T.astype(np.int16)) for s, x_T in files.items()}
+            yield id, kept(len(vocals) / SAMPLE_RATE_HZ, flacs, "stems", stems="separated")
+
+    def latents(ids):
+        return ((id, kept(sum(songs[id]), {f"{id}.npy": b"-"}, "latents")) for id in ids)
+
+    for folder, stage, make in (
+        ("catalogue", "ingest", catalogue), ("stems", "separate", separated), ("latents", "latents", latents)
+    ):  # fmt: skip
+        update_shard(root / folder, shard, Recipe(stage, 1, split), _wanted(songs), make)
+
+
+def _truth(durations: list[float]) -> dict:
+    """Sentences as the clips have them, two phonemes in each, a note and a chord per second."""
+    lines, syllables = [], []
+    for number, duration_s in enumerate(durations):
+        offset_s = sum(durations[:number])
+        for sentence in sentences(duration_s):
+            span = {"start_s": offset_s + sentence.start_s, "end_s": offset_s + sentence.end_s}
+            lines.append({"text": sentence.text, **span})
+            middle = (span["start_s"] + span["end_s"]) / 2
+            first, second = {**span, "p": "a", "end_s": middle}, {**span, "p": "m", "start_s": middle}
+            syllables.append({"text": "a", "phonemes": [first, second]})
+    seconds = [{"start_s": float(t), "end_s": t + 1.0} for t in range(int(sum(durations)))]
+    return {
+        "language": "en", "sentences": lines, "syllables": syllables,
+        "notes": [{**span, "midi": 60 + k % 5} for k, span in enumerate(seconds)],
+        "chords": [{**span, "name": "C" if k % 2 else "G"} for k, span in enumerate(seconds)],
+    }  # fmt: skip
 
 
 def save_models(folder: Path) -> None:

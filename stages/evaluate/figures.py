@@ -70,19 +70,8 @@ class Figures:
         self._set(name, None)
         self.reasons.append({"figure": name, "reason": reason})
 
-    def add_tree(self, name: str, values: Mapping[str, Any]) -> None:
-        """Every leaf of a mapping of mappings; {mean, low, high, n} counts as a leaf."""
-        for key, value in values.items():
-            inner = f"{name}.{key}"
-            if isinstance(value, Mapping) and "mean" not in value:
-                self.add_tree(inner, value)
-            elif value is None:
-                self.add_null(inner, "not measured")
-            else:
-                self.add(inner, value)
-
-    def measure(self, names: Sequence[str], compute: Callable[[], Mapping[str, Any]]) -> None:
-        """Add what `compute` returns (a mapping by the given names); where it cannot, null with its reason for all.
+    def measure(self, group: str, names: Sequence[str], compute: Callable[[], Mapping[str, Any]]) -> None:
+        """Add GROUP.NAME for every name from what `compute` returns; where it cannot, null with its reason for all.
 
         Only NotMeasurable and a missing file or package count as "cannot": an error in our own code is raised.
         """
@@ -90,14 +79,13 @@ class Figures:
             values = compute()
         except (NotMeasurable, FileNotFoundError, ModuleNotFoundError) as why:
             for name in names:
-                self.add_null(name, str(why))
+                self.add_null(f"{group}.{name}", str(why))
             return
         for name in names:
-            value = values.get(name)
-            if value is None:
-                self.add_null(name, "not measured")
+            if values.get(name) is None:
+                self.add_null(f"{group}.{name}", "there is nothing here to measure it on")
             else:
-                self.add(name, value)
+                self.add(f"{group}.{name}", values[name])
 
     def _set(self, name: str, figure: Figure) -> None:
         *parents, leaf = name.split(".")

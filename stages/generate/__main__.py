@@ -41,8 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     add_path(parser, "--models", "models", "folder of the five models")
     parser.add_argument("--out", type=Path, default=None, help="audio file, or with --test a folder")
     graph = parser.add_argument_group("with --test")
-    add_path(graph, "--clips", "data/clips", "folder of clip shards")
-    add_path(graph, "--tokens", "data/tokens", "folder of token shards")
+    for name, what in (("clips", "clip"), ("tokens", "token")):
+        graph.add_argument(
+            f"--{name}", type=Path, default=Path(f"data/{name}"), help=f"folder of {what} shards (default: %(default)s)"
+        )
     own = parser.add_argument_group("with TASK")
     own.add_argument("--lyrics", help="a text file, one sentence per line, or the words themselves")
     own.add_argument("--language", default="en", help="of the lyrics: en, zh, ... (default: %(default)s)")

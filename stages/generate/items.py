@@ -26,13 +26,14 @@ MIN_PROMPT_S = 1.0
 @dataclass(frozen=True)
 class Window:
     """Frames start..end of a clip, with the sentences inside it and where prompts can be had: another stretch of the
-    same song, as (clip, start frame, end frame)."""
+    same song, as (clip, start frame, end frame). `cut`: its only sentence goes on beyond its end."""
 
     ref: ClipRef
     start: int
     end: int
     sentences: tuple[Sentence, ...]
     prompt: tuple[ClipRef, int, int] | None
+    cut: bool = False
 
     @property
     def clip(self) -> Clip:
@@ -49,10 +50,16 @@ class Item:
     truth: Mapping[str, np.ndarray]
 
     @property
+    def new_lyrics(self) -> tuple[str, ...]:
+        """The words of the part that the models make."""
+        return (_edited(self.window).text,) if self.request.task.edit else self.request.lyrics
+
+    @property
     def inputs(self) -> str:
         """Digest of everything but the models and settings that decides what is made."""
         request = self.request
-        tracks = {**{f"given_{s}": t for s, t in request.given.items()}, **request.prompts}
+        tracks = {f"given_{stream}": track for stream, track in request.given.items()}
+        tracks |= {f"prompt_{stream}": track for stream, track in request.prompts.items()}
         sounds = {name: digest_bytes(np.ascontiguousarray(track.x_T).data) for name, track in tracks.items()}
         words = [list(request.lyrics), request.language, request.edit_s, request.seconds, request.seed]
         return digest([request.task.name, self.id, words, sounds, [self.window.start, self.window.end]])
@@ -75,7 +82,9 @@ def _in_turns(refs: Sequence[ClipRef], config: GenerateConfig) -> Iterator[Windo
     for _, mates in sorted(songs.items()):
         windows = [window_of(ref, mates, config) for ref in mates]
         good = [w for w in windows if w.end - w.start >= MIN_WINDOW_S * FRAME_RATE_HZ]
-        queues.append(sorted(good, key=lambda w: (not w.sentences, w.prompt is None, w.start - w.end, w.clip.id)))
+        queues.append(
+            sorted(good, key=lambda w: (not w.sentences, w.cut, w.prompt is None, w.start - w.end, w.clip.id))
+        )
     turns = [(place, queue[place]) for place in range(max(map(len, queues))) for queue in queues if place < len(queue)]
     yield from (w for _, w in turns if w.sentences)
     yield from (w for _, w in turns if not w.sentences)
@@ -94,7 +103,8 @@ def window_of(ref: ClipRef, mates: Sequence[ClipRef], config: GenerateConfig) ->
         end_s = ((inside[-1].end_s or 0.0) + (following.start_s or 0.0)) / 2
     end_s = min(end_s, start_s + config.max_s, clip.duration_s)
     start, end = round(start_s * FRAME_RATE_HZ), int(end_s * FRAME_RATE_HZ)
-    return Window(ref, start, end, tuple(inside), _prompt_for(ref, end, mates, config))
+    is_cut = bool(inside) and (inside[-1].end_s or 0.0) > end_s + 0.1
+    return Window(ref, start, end, tuple(inside), _prompt_for(ref, end, mates, config), is_cut)
 
 
 def _prompt_for(
@@ -171,12 +181,13 @@ def _prompts(
     return {stream: material.tracks(ref)[stream].part(start, end) for stream in task.prompts}
 
 
+def _edited(window: Window) -> Sentence:
+    """The sentence that an edit sings again: the middle one."""
+    return window.sentences[len(window.sentences) // 2]
+
+
 def _edit_span(window: Window, n_frames: int) -> tuple[float, float]:
-    """The middle sentence; of a single one, its middle half. Seconds from the window's start."""
-    offset_s = window.start / FRAME_RATE_HZ
-    length_s = n_frames / FRAME_RATE_HZ
-    if len(window.sentences) < 2:
-        return length_s / 4, length_s * 3 / 4
-    sentence = window.sentences[len(window.sentences) // 2]
+    """Where it lies, seconds from the window's start."""
+    offset_s, sentence = window.start / FRAME_RATE_HZ, _edited(window)
     start_s = max((sentence.start_s or 0.0) - offset_s, 0.0)
-    return round(start_s, 2), round(min((sentence.end_s or 0.0) - offset_s, length_s), 2)
+    return round(start_s, 2), round(min((sentence.end_s or 0.0) - offset_s, n_frames / FRAME_RATE_HZ), 2)

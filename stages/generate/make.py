@@ -79,7 +79,7 @@ def _new_span(request: Request, n_frames: int) -> tuple[int, int]:
 def _original(request: Request, stream: str) -> np.ndarray | None:
     """The track that a stream's new part is set into: the one to edit, or the prompt to continue; None: all is new."""
     if request.edit_frames is not None:
-        tracks = {name: track.x_T for name, track in request.given.items()}
+        tracks = {str(name): track.x_T for name, track in request.given.items()}
         return mix(tracks) if stream == "song" else tracks[stream]
     return request.prompts[stream].x_T if request.n_continued else None  # type: ignore[index]
 

@@ -67,7 +67,8 @@ class Request:
 
     def __post_init__(self) -> None:
         start_s, end_s = self.edit_s or (None, None)
-        values: dict[str, Any] = {**self.given, "lyrics": self.lyrics, "edit_from_s": start_s, "edit_to_s": end_s}
+        values: dict[str, Any] = {"lyrics": self.lyrics, "edit_from_s": start_s, "edit_to_s": end_s}
+        values |= {str(stream): track for stream, track in self.given.items()}
         values |= {prompt_name(stream): track for stream, track in self.prompts.items()}
         check(self.task, {**values, "seconds": self.seconds})
         if self.seconds is not None and self.seconds <= 0:

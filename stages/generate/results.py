@@ -39,6 +39,7 @@ def write_item(folder: Path, item: Item, made: Generated, split: str, key: str) 
         "language": request.language,
         "singer": clip.singer,
         "lyrics": list(request.lyrics),
+        "new_lyrics": list(item.new_lyrics),
         "window_start_s": item.window.start / FRAME_RATE_HZ,
         "duration_s": made.duration_s,
         "edit_s": request.edit_s,

@@ -18,7 +18,7 @@ Audio = str | Path | tuple[np.ndarray, int]  # a file, or (samples T or CT, samp
 
 def to_request(task: Task, values: Mapping[str, Any], language: str | None = None, seed: int = 0) -> Request:
     """A Request from inputs by name (inputs.inputs_of), checked before any file is opened. Raises RequestError."""
-    known = {row.name: values.get(row.name) for row in inputs_of(task)}
+    known: dict[str, Any] = {row.name: values.get(row.name) for row in inputs_of(task)}
     strays = sorted(set(values) - set(known))
     if strays:
         raise RequestError(f"{task.name}: no such input: {', '.join(strays)}")
@@ -30,7 +30,7 @@ def to_request(task: Task, values: Mapping[str, Any], language: str | None = Non
         language=language,
         given=in_headroom({s: read_track(known[s], s) for s in task.given}),
         prompts=_prompts(task, known),
-        edit_s=edit if task.edit else None,  # type: ignore[arg-type]
+        edit_s=edit if task.edit else None,
         seconds=known["seconds"],
         seed=seed,
     )
@@ -72,6 +72,8 @@ def _decode(path: Path) -> str:
 def read_track(audio: Audio, name: str) -> Track:
     """Mono 44.1 kHz int16 from a file or an array. Raises RequestError naming the input."""
     try:
+        if isinstance(audio, str | Path) and not Path(audio).is_file():
+            raise AudioError("no such file")
         x_CT, rate_hz = read_audio(Path(audio)) if isinstance(audio, str | Path) else _from_array(*audio)
         if not np.isfinite(x_CT).all():
             raise AudioError("holds samples that are not numbers")
@@ -79,10 +81,9 @@ def read_track(audio: Audio, name: str) -> Track:
         if not np.abs(x_T).max(initial=0.0) > 0:
             raise AudioError("is silent")
         return Track(to_int16(x_T))
-    except (AudioError, FileNotFoundError, RequestError) as error:
+    except (AudioError, RequestError) as error:
         label = audio if isinstance(audio, str | Path) else "the array"
-        reason = "no such file" if isinstance(error, FileNotFoundError) else error
-        raise RequestError(f"--{name.replace('_', '-')} {label}: {reason}") from error
+        raise RequestError(f"--{name.replace('_', '-')} {label}: {error}") from error
 
 
 def _from_array(x: np.ndarray, sample_rate_hz: int) -> tuple[np.ndarray, int]:

@@ -33,7 +33,7 @@ def test_a_missing_figure_is_null_in_its_place_and_its_reason_stands_in_the_list
     def cannot():
         raise NotMeasurable("no true stems")
 
-    figures.measure(["a.b.x", "a.b.y"], cannot)
+    figures.measure("a.b", ["x", "y"], cannot)
     figures.add("a.c", 1 / 3)
     figures.add("a.d", math.inf)
     assert figures.tree == {"a": {"b": {"x": None, "y": None}, "c": 0.33333, "d": None}}
@@ -46,4 +46,4 @@ def test_errors_of_our_own_are_not_swallowed():
         raise KeyError("typo")
 
     with pytest.raises(KeyError):
-        Figures().measure(["x"], broken)
+        Figures().measure("a", ["x"], broken)
