@@ -23,11 +23,11 @@ class SeparateConfig(StageConfig):
 class TrainerConfig(StageConfig):
     """What decides the small separator's weights; the command line's flags."""
 
-    segment_s: float = Field(4.0, gt=0.5, le=8.0, description="Length of a training excerpt in seconds.")
-    batch: int = Field(6, ge=1, description="Excerpts per step.")
+    segment_s: float = Field(3.0, gt=0.5, le=8.0, description="Length of a training excerpt in seconds.")
+    batch: int = Field(3, ge=1, description="Excerpts per step.")
     learning_rate: float = Field(3e-3, gt=0, description="Peak of the warm-up and cosine schedule (Adam).")
-    warmup: int = Field(50, ge=1, description="Steps of linear warm-up.")
-    ema_decay: float = Field(0.98, ge=0, lt=1, description="Decay per step of the averaged weights that are kept.")
+    warmup: int = Field(30, ge=1, description="Steps of linear warm-up.")
+    ema_decay: float = Field(0.99, ge=0, lt=1, description="Decay per step of the averaged weights that are kept.")
     clip_norm: float = Field(5.0, gt=0, description="Gradients above this norm are scaled down to it.")
     cross_share: float = Field(0.5, ge=0, le=1, description="Part of the mixtures made across songs.")
     gain_db: float = Field(4.0, ge=0, description="Stems' levels vary by a uniform draw within this many dB.")

@@ -1,7 +1,7 @@
 """Training mixtures out of songs with known stems: seconds of singing over seconds of a band, of the same song or of
 two, at random levels. Read by seeking, so memory does not grow with the number of songs.
 
-Shapes: B batch, S stem (vocals, accompaniment), C channels, T samples.
+Mono, as what is kept of a separation is. Shapes: B batch, S stem (vocals, accompaniment), C channels, T samples.
 """
 
 from collections.abc import Sequence
@@ -47,34 +47,31 @@ def find_known_stems(folder: Path) -> list[KnownStems]:
 
 
 def _read(path: Path, start: int, n_samples: int) -> np.ndarray:
-    """x_CT float32, two channels."""
+    """x_T float32, mean over channels."""
     import soundfile
 
     x_TC, _ = soundfile.read(path, frames=n_samples, start=start, dtype="float32", always_2d=True)
-    x_CT = x_TC.T if x_TC.shape[1] == 2 else np.repeat(x_TC[:, :1].T, 2, axis=0)
-    return np.pad(x_CT, ((0, 0), (0, n_samples - x_CT.shape[1])))
+    return np.pad(x_TC.mean(axis=1), (0, n_samples - len(x_TC)))
 
 
 def draw_stems(
     songs: Sequence[KnownStems], batch: int, n_samples: int, cross_share: float, gain_db: float, seed: tuple[int, ...]
 ) -> np.ndarray:
-    """stems_BSCT float32 of one training step; equal arguments give equal mixtures.
+    """stems_BST float32 of one training step; equal arguments give equal mixtures.
 
     cross_share  part of the mixtures whose band comes from another song and place
-    gain_db      each stem's level is changed by a uniform draw from -gain_db..gain_db
+    gain_db      each stem's level is changed by a uniform draw from -gain_db..gain_db, and its sign by another
     """
     rng = np.random.default_rng(seed)
-    stems_BSCT = np.empty((batch, len(STEMS), 2, n_samples), np.float32)
-    for example in stems_BSCT:
+    stems_BST = np.empty((batch, len(STEMS), n_samples), np.float32)
+
+    def draw_place() -> tuple[KnownStems, int]:
         song = songs[int(rng.integers(len(songs)))]
-        start = int(rng.integers(max(song.n_samples - n_samples, 1)))
-        crossed = rng.random() < cross_share
-        for position in range(len(STEMS)):
-            if crossed and position:
-                song = songs[int(rng.integers(len(songs)))]
-                start = int(rng.integers(max(song.n_samples - n_samples, 1)))
-            x_CT = _read(song.paths[position], start, n_samples)
-            sign = rng.choice((-1.0, 1.0))
-            x_CT = x_CT[:: int(rng.choice((-1, 1)))]  # left and right may change places
-            example[position] = x_CT * np.float32(sign * 10 ** (rng.uniform(-gain_db, gain_db) / 20))
-    return stems_BSCT
+        return song, int(rng.integers(max(song.n_samples - n_samples, 1)))
+
+    for stems_ST in stems_BST:
+        places = [draw_place()] * len(STEMS) if rng.random() >= cross_share else [draw_place() for _ in STEMS]
+        for position, (song, start) in enumerate(places):
+            gain = rng.choice((-1.0, 1.0)) * 10 ** (rng.uniform(-gain_db, gain_db) / 20)
+            stems_ST[position] = _read(song.paths[position], start, n_samples) * np.float32(gain)
+    return stems_BST

@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 
 NAME = "small"
 
-# Arguments of demucs' HTDemucs; what is not named keeps its default. One source: the accompaniment is what remains
-# of the song, so a second head would learn the same error again.
+# Arguments of demucs' HTDemucs; what is not named keeps its default. Chosen for minutes of training on a CPU:
+# - one source, for the accompaniment is what remains of the song, and one channel, for that is what is kept;
+# - magnitudes laid on the mixture's phase (cac off, no Wiener filter) instead of complex spectra: after 100 steps of
+#   3 x 3 s it stood at 6.0 and 4.6 dB (vocals, accompaniment) of SI-SDR improvement, complex spectra at 2.5 and 1.7.
 ARCHITECTURE: dict[str, Any] = {
     "sources": ["vocals"],
+    "audio_channels": 1,
     "channels": 8,
+    "cac": False,
+    "wiener_iters": -1,
+    "end_iters": -1,
+    "dconv_mode": 0,
     "bottom_channels": 32,
     "t_layers": 1,
     "t_heads": 2,
-    "dconv_mode": 0,
-    "segment": 8,
+    "segment": 6,
 }
 
 
