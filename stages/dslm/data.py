@@ -4,7 +4,6 @@ Memory: 6 bytes a frame; the paper's 8,500 hours are 9 GB.
 """
 
 import io
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,7 +27,7 @@ def load_songs(folder: Path, max_clip_s: float = 30.0) -> dict[str, list[TokenSo
         for clip in clips_of_entry(entry, files, TokenClip):
             tokens = {stream: np.load(io.BytesIO(files[f"{clip.id}.{stream}.npy"])) for stream in STREAMS}
             for start, stop in cut(clip.sentences, clip.n_frames, round(max_clip_s * FRAME_RATE_HZ)):
-                lines = [s.text for s in clip.sentences if start <= (s.start_s or 0.0) * FRAME_RATE_HZ < stop]
+                lines = [s.text for s in clip.sentences if start <= round((s.start_s or 0.0) * FRAME_RATE_HZ) < stop]
                 songs[clip.split].append(
                     TokenSong(
                         f"{clip.id}+{start}",
@@ -42,9 +41,7 @@ def load_songs(folder: Path, max_clip_s: float = 30.0) -> dict[str, list[TokenSo
 
 def cut(sentences: Sequence[Sentence], n_frames: int, max_frames: int) -> list[tuple[int, int]]:
     """Spans of at most `max_frames` that end between sentences; longer only where one sentence is."""
-    sung = [
-        (math.floor((s.start_s or 0.0) * FRAME_RATE_HZ), math.ceil((s.end_s or 0.0) * FRAME_RATE_HZ)) for s in sentences
-    ]
+    sung = [(round((s.start_s or 0.0) * FRAME_RATE_HZ), round((s.end_s or 0.0) * FRAME_RATE_HZ)) for s in sentences]
     spans, start = [], 0
     while n_frames - start > max_frames:
         stop = start + max_frames
