@@ -34,7 +34,9 @@ _VOICELESS = ("p", "t", "k", "f", "θ", "s", "ʃ", "h", "x", "χ", "ɕ", "ʂ", "
 _HISSING = ("z", "ʒ", "v", "ð", "ʐ", "dʒ", "ʁ", "ɣ")
 _TOP_BIN = 455  # 9.8 kHz: above, espeak's own low-pass falls off
 _ROLLOFF_DB_PER_OCTAVE = 14.0
-_VALLEY_DB = 52.0  # espeak's formants leave holes between them that no throat has: filled this far below the peak
+# espeak's formants leave holes between them that no throat has: filled this far below the peak, deeper above 2 kHz
+_VALLEY_DB = 50.0
+_VALLEY_DB_PER_OCTAVE = 9.0
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,9 @@ def _spectrum(line: SpokenLine, singer: Singer) -> np.ndarray:
     low = np.floor(place).astype(int)
     part = place - low
     env_NK = line.env_NF[:, low] * (1 - part) + line.env_NF[:, np.minimum(low + 1, line.env_NF.shape[1] - 1)] * part
-    valley_N1 = env_NK.max(axis=1, keepdims=True) - _VALLEY_DB * np.log(10) / 10
-    env_NK = np.logaddexp(env_NK, valley_N1)
     hz = np.maximum(k, 1) * SAMPLE_RATE_HZ / 2048
+    valley_db = _VALLEY_DB + _VALLEY_DB_PER_OCTAVE * np.maximum(np.log2(hz / 2000), 0)
+    env_NK = np.logaddexp(env_NK, env_NK.max(axis=1, keepdims=True) - valley_db * (np.log(10) / 10))
     beyond = np.maximum(np.log2(k.clip(1) / (_TOP_BIN * singer.formants)), 0)
     shape_db = -_ROLLOFF_DB_PER_OCTAVE * beyond
     shape_db += singer.tilt_db * np.clip(np.log2(hz / 1000), -1, 4)
