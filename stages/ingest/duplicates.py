@@ -15,8 +15,8 @@ from stages.ingest.fingerprint import N_KEYS, bit_error
 _MIN_SHARED_KEYS = 2  # at offsets that differ by _SAME_OFFSET at most
 _SAME_OFFSET = 2  # frames
 _OFFSET_SLACK = 3  # frames around the keys' offset that are tried
-_MAX_SONGS_PER_KEY = 32  # a key that more share says nothing
-_KEYS_PER_RANGE = 4_000_000  # of all songs, in memory at once
+_MAX_SONGS_PER_KEY = 64  # a key that more share says nothing
+_KEYS_PER_RANGE = 8_000_000  # of all songs, in memory at once
 
 Keys = Callable[[int], tuple[np.ndarray, np.ndarray]]  # song -> (keys uint32, frames int32)
 Words = Callable[[int], np.ndarray]  # song -> words uint32
@@ -67,6 +67,8 @@ def _agreement(a_N: np.ndarray, b_N: np.ndarray, offset: int, config: IngestConf
 
 def candidates(songs: Sequence[int], keys: Keys) -> Iterator[tuple[int, int, int]]:
     """(a, b, offset of b's first frame in a) of songs that share enough keys at one offset."""
+    if len(songs) < 2:
+        return
     n_ranges = max(-(-len(songs) * N_KEYS // _KEYS_PER_RANGE), 1)
     bounds = np.linspace(0, 2**32, n_ranges + 1).astype(np.uint64)
     parts = [_meetings(songs, keys, bounds[i], bounds[i + 1]) for i in range(n_ranges)]
@@ -110,11 +112,12 @@ def _meetings(
     n_songs = np.diff(np.r_[starts, len(word)])
     common = np.repeat(n_songs > _MAX_SONGS_PER_KEY, n_songs)
     word, frame, song_of = word[~common], frame[~common], song_of[~common]
-    pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    none = np.zeros(0, np.int32)
+    pairs = [(none, none, none)]
     for step in range(1, min(_MAX_SONGS_PER_KEY, max(len(word), 1))):
         same = np.flatnonzero(word[step:] == word[:-step])
         if not len(same):
             break
         pairs.append((song_of[same], song_of[same + step], frame[same] - frame[same + step]))
-    empty = np.zeros(0, np.int32)
-    return tuple(np.concatenate([empty, *column]) for column in zip(*pairs, strict=True)) or (empty, empty, empty)  # type: ignore[return-value]
+    a, b, offset = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    return a, b, offset

@@ -3,8 +3,8 @@
 loudness and small cuts flip few bits; two different recordings agree in about half of them.
 
 Ours: frames of 0.37 s every 46 ms; differences over four frames instead of one, which makes the bits less noisy at
-that hop; and for the index a fixed number of keys per recording, chosen by hash (the smallest, as in MinHash) among
-each word and its variants with the least certain bits flipped, so that two copies share some however long they are.
+that hop; and for the index a fixed number of keys per recording, the words whose bits are the least in doubt, so that
+two copies mostly choose the same.
 Letters: T samples, N frames, K bands, B bits.
 """
 
@@ -25,7 +25,8 @@ _QUIET = 1e-10  # mean power under which a frame is silence: its word is 0
 _BATCH = 512  # frames transformed at once
 
 N_KEYS = 256
-_N_FLIPPED = 4  # least certain bits of a word, whose 2 ** 4 variants may become keys
+_DOUBTFUL = 2  # a word is as certain as its bit that comes third from the least certain
+_TINY = 1e-20
 
 
 @functools.cache
@@ -74,9 +75,10 @@ class Fingerprinter:
         self.add(np.zeros(0, np.float32), last=True)
         if sum(map(len, self._energies)) <= _LAG:
             return Fingerprint(np.zeros(0, np.uint32), np.zeros(0, np.uint32), np.zeros(0, np.int32))
-        difference_NB = _differences(np.concatenate(self._energies))
+        energy_NK = np.concatenate(self._energies)
+        difference_NB = _differences(energy_NK)
         words_N = _packed(difference_NB > 0)
-        return Fingerprint(words_N, *_keys(words_N, difference_NB))
+        return Fingerprint(words_N, *_keys(words_N, _certainty(difference_NB, energy_NK)))
 
 
 def _band_energies(x_T: np.ndarray) -> np.ndarray:
@@ -97,23 +99,18 @@ def _packed(bits_NB: np.ndarray) -> np.ndarray:
     return np.packbits(bits_NB, axis=1, bitorder="little").view("<u4")[:, 0].astype(np.uint32)
 
 
-def _keys(words_N: np.ndarray, difference_NB: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _certainty(difference_NB: np.ndarray, energy_NK: np.ndarray) -> np.ndarray:
+    """Per frame, how far its most doubtful bits are from flipping, as a share of the energy they stand on."""
+    pair_NB = energy_NK[:, :-1] + energy_NK[:, 1:]
+    share_NB = np.abs(difference_NB) / (pair_NB[_LAG:] + pair_NB[:-_LAG] + _TINY)
+    return np.partition(share_NB, _DOUBTFUL, axis=1)[:, _DOUBTFUL]
+
+
+def _keys(words_N: np.ndarray, certainty_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     heard = np.flatnonzero(words_N)
-    weakest = np.argpartition(np.abs(difference_NB[heard]), _N_FLIPPED, axis=1)[:, :_N_FLIPPED]
-    weak = np.left_shift(np.uint32(1), weakest.astype(np.uint32))
-    variants = [words_N[heard]]
-    for bit in range(_N_FLIPPED):
-        variants += [variant ^ weak[:, bit] for variant in variants]
-    keys, first = np.unique(np.concatenate(variants), return_index=True)
-    chosen = np.sort(np.argsort(_mixed(keys), kind="stable")[:N_KEYS])
-    return keys[chosen], heard[first[chosen] % max(len(heard), 1)].astype(np.int32)
-
-
-def _mixed(words: np.ndarray) -> np.ndarray:
-    """A hash of 32-bit words (the finalizer of MurmurHash3) that prefers no bit."""
-    words = (words ^ (words >> np.uint32(16))) * np.uint32(0x85EBCA6B)
-    words = (words ^ (words >> np.uint32(13))) * np.uint32(0xC2B2AE35)
-    return words ^ (words >> np.uint32(16))
+    best = heard[np.argsort(-certainty_N[heard], kind="stable")[:N_KEYS]]
+    keys, first = np.unique(words_N[best], return_index=True)
+    return keys, best[first].astype(np.int32)
 
 
 def bit_error(a_N: np.ndarray, b_N: np.ndarray, offset: int) -> tuple[float, int]:

@@ -9,7 +9,7 @@ from ingest_workshop import tune
 
 from stages.ingest.probe import probe_audio
 
-ODD_NAME = "it's \"quoted\", spaced & 🎵 sung.flac"
+ODD_NAME = 'it\'s "quoted", spaced & 🎵 sung.flac'
 LATIN_1 = "Où est passée la forêt\nLà-bas, près de l'été\nElle a brûlé sans façon"
 BROKEN_LRC = "[ti:Broken]\n[00:01.00]我们走过\n[00:99.50]这条路\n[xx:yy.zz]看见月亮\n[00:05.00]回到家\n"
 
