@@ -34,7 +34,7 @@ _CHUNK_S, _MARGIN_S = 60.0, 3.0  # a long song is read in pieces; the margin cov
 class AcousticConfig(StageConfig):
     """What the model is built from; its config.json."""
 
-    width: int = Field(160, ge=8, le=1024, description="Channels of the blocks (8 to 1024).")
+    width: int = Field(128, ge=8, le=1024, description="Channels of the blocks (8 to 1024).")
     dilations: tuple[int, ...] = Field((1, 2, 4, 1, 2, 4), description="One block each, dilation in frames of 20 ms.")
     kernel: int = Field(9, ge=3, le=31, description="Taps of a block's depthwise convolution (odd).")
     dropout: float = Field(0.1, ge=0, lt=1, description="Share of a block's output dropped in training.")

@@ -65,7 +65,7 @@ def sentence_frames(sentences: Sequence[Sentence], n_frames: int) -> list[Interv
     """Whole frames that hold each sentence; where two share a frame, the later one has it."""
     starts = [min(int((s.start_s or 0.0) * FRAME_RATE_HZ), n_frames - 1) for s in sentences]
     ends = [min(int(np.ceil((s.end_s or 0.0) * FRAME_RATE_HZ)), n_frames) for s in sentences]
-    limits = [*starts[1:], n_frames]
+    limits = [*starts[1:], n_frames][: len(starts)]
     return [(start, max(min(end, limit), start)) for start, end, limit in zip(starts, ends, limits, strict=True)]
 
 
