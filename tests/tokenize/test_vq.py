@@ -32,7 +32,7 @@ def test_encode_is_the_librarys_forward(dim):
 
 
 def test_codes_tell_clusters_apart():
-    codebook = make(n_codes=16, dim=7)  # eight centres span seven dimensions
+    codebook = make(n_codes=40, dim=7)  # eight centres span seven dimensions
     features_ND, labels = blobs(2000)
     codebook.fit_projections(features_ND)
     codebook.train()
