@@ -23,5 +23,6 @@ class EvaluateConfig(StageConfig):
     n_bootstrap: int = Field(default=500, ge=10, description="resamples behind each 95 % interval")
     max_clips: int = Field(default=12, ge=1, description="test clips measured for each model's own figures, at most")
     clip_s: float = Field(default=8.0, gt=0.5, le=30, description="seconds of each of them")
+    probe_clips: int = Field(default=40, ge=1, description="clips of each split behind the tokens' probes, at most")
     fad_reference_s: float = Field(default=240.0, gt=1, description="seconds of true audio per stream behind FAD")
     mcd: McdConfig = McdConfig()

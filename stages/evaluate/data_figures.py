@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from stages.contract.records import STREAMS
 from stages.evaluate.figures import NotMeasurable, interval
 from stages.evaluate.material import Material, spread
 from stages.lib.data import ClipRef
 from stages.segment.metrics import segment_metrics
 from stages.separate.metrics import si_sdr, si_sdr_improvement
 from stages.tokenize.figures import code_counts, codebook_used_fraction, perplexity
-from stages.tokenize.kmeans import kmeans, nearest
-from stages.tokenize.probes import PROBES, Frames, chance, frame_labels, majority_vote
+from stages.tokenize.probes import PROBES, ProbeClip, probe_figures
 
 SEPARATION = tuple(
     f"{figure}.{stem}" for figure in ("si_sdr_db", "si_sdr_improvement_db") for stem in ("vocals", "accompaniment")
@@ -66,47 +66,24 @@ def token_use(material: Material, n_codes: int) -> dict[str, Any]:
     return {"codebook_used_fraction": codebook_used_fraction(counts), "perplexity": perplexity(counts)}
 
 
-def probes(material: Material, encoder: Any, n_codes: int, max_clips: int = 60, seed: int = 0) -> dict[str, Any]:
-    """What a token says of the phoneme, the pitch and the chord in its frame (majority vote learned on the train
-    split), beside tokens of k-means over log-mels with as many codes, and the commonest label."""
-    train = spread(_with_truth(material, "train"), max_clips)
-    test = spread(_with_truth(material, "test"), max_clips)
-    figures: dict[str, Any] = {}
-    centres: dict[str, np.ndarray] = {}
-    mels = {ref.id: _log_mels(material, encoder, ref) for ref in (*train, *test)}
-    for stream in {probe.stream for probe in PROBES.values()}:
-        frames_ND = np.concatenate([mels[ref.id][stream] for ref in train])
-        centres[stream] = kmeans(_sampled(frames_ND, 20 * n_codes, seed), n_codes, seed, n_rounds=10)
-    for label, probe in PROBES.items():
-        ours, rival = [], []
-        for refs in (train, test):
-            labelled = [(ref, _labels(material, ref, probe)) for ref in refs]
-            ours.append(Frames.of([(material.reader.arrays(r, (probe.stream,))[probe.stream], y) for r, y in labelled]))
-            rival.append(Frames.of([(nearest(mels[r.id][probe.stream], centres[probe.stream])[: len(y)], y)
-                                    for r, y in labelled]))  # fmt: skip
-        figures[f"{label}.ours"] = majority_vote(ours[0], ours[1], n_codes)
-        figures[f"{label}.logmel_kmeans"] = majority_vote(rival[0], rival[1], n_codes)
-        figures[f"{label}.chance"] = chance(ours[0], ours[1])
-    return figures
+def probes(material: Material, encoder: Any, n_codes: int) -> dict[str, Any]:
+    """What tokens say of the phoneme, the pitch and the chord of their frame, learned on train clips, beside tokens of
+    k-means over log-mels with as many codes, and the commonest label."""
+    config = material.config
+    chosen = [clip for split in ("train", "test") for clip in _with_truth(material, split)[: config.probe_clips]]
+    return dict(probe_figures([_probe_clip(material, encoder, ref) for ref in chosen], n_codes, config.seed))
 
 
 def _with_truth(material: Material, split: str) -> list[ClipRef]:
-    refs = [ref for ref in material.tokens(split) if material.truth(ref.clip.song_id) is not None]
-    if not refs:
+    refs = spread(material.tokens(split), len(material.tokens(split)))
+    known = [ref for ref in refs if material.truth(ref.clip.song_id) is not None]
+    if not known:
         raise NotMeasurable(f"what is sung and played is not known for the {split} songs")
-    return refs
+    return known
 
 
-def _labels(material: Material, ref: ClipRef, probe: Any) -> np.ndarray:
-    return frame_labels(probe.spans(material.truth(ref.clip.song_id)), ref.clip.start_s, ref.clip.n_frames)  # type: ignore[attr-defined]
-
-
-def _log_mels(material: Material, encoder: Any, ref: ClipRef) -> dict[str, np.ndarray]:
-    audio = material.reader.audio(material.clip_by_id[ref.id], ("vocals", "accompaniment"))
-    return {stream: encoder.log_mel.of_signal(x_T).cpu().numpy() for stream, x_T in audio.items()}
-
-
-def _sampled(frames_ND: np.ndarray, n: int, seed: int) -> np.ndarray:
-    if len(frames_ND) <= n:
-        return frames_ND
-    return frames_ND[np.random.default_rng(seed).choice(len(frames_ND), n, replace=False)]
+def _probe_clip(material: Material, encoder: Any, ref: ClipRef) -> ProbeClip:
+    clip, tokens = ref.clip, material.reader.arrays(ref)
+    audio = material.reader.audio(material.clip_by_id[ref.id], STREAMS)
+    mels = {stream: encoder.log_mel.of_signal(x_T).cpu().numpy() for stream, x_T in audio.items()}
+    return ProbeClip(clip.split, clip.start_s, material.truth(clip.song_id) or {}, tokens, mels)
