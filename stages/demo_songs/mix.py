@@ -38,7 +38,8 @@ def reverberate(dry: np.ndarray, response: np.ndarray, level_db: float) -> np.nd
 
 def active_rms(stereo: np.ndarray, sample_rate_hz: int) -> float:
     """RMS over the moments in which there is sound."""
-    power = uniform_filter1d((stereo.astype(np.float64) ** 2).mean(axis=1), sample_rate_hz // 10)
+    left, right = stereo.T.astype(np.float64)  # two columns: numpy's reductions over an axis of two are slow
+    power = uniform_filter1d((left**2 + right**2) / 2, sample_rate_hz // 10)
     loud = power > (_GATE**2) * power.max() if power.max() > 0 else np.zeros(len(power), bool)
     return float(np.sqrt(power[loud].mean())) if loud.any() else 0.0
 
@@ -56,7 +57,8 @@ def mix_down(
     total = vocals + accompaniment
     loudness = _LOUDNESS_RMS / max(active_rms(total, sample_rate_hz), 1e-9)
     window = int(_LIMITER_S * sample_rate_hz)
-    peaks = maximum_filter1d(np.abs(total).max(axis=1) * np.float32(loudness), 2 * window + 1)
+    highest = np.maximum(np.abs(total[:, 0]), np.abs(total[:, 1]))
+    peaks = maximum_filter1d(highest * np.float32(loudness), 2 * window + 1)
     gain = uniform_filter1d(np.minimum(1.0, _PEAK / np.maximum(peaks, 1e-9)), window) * loudness
     stems = [np.round(stem * gain[:, None] * 32767).astype(np.int32) for stem in (vocals, accompaniment)]
     mixed = np.clip(stems[0] + stems[1], -32768, 32767)
