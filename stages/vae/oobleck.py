@@ -8,7 +8,7 @@ every level, and widths that double from 128 (encoder) or 96 (decoder) to 2048 a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,8 +21,7 @@ from stages.vae.layers import Snake, channels_last, conv, down, residual_units, 
 INPUT_GAIN, OUTPUT_GAIN, SCALE_BIAS = 10.0, 0.1, -3.0
 
 
-@dataclass(frozen=True)
-class Gaussian:
+class Gaussian(NamedTuple):
     """A diagonal Gaussian over latents: mean and std, both of shape BZN."""
 
     mean_BZN: Tensor
