@@ -33,7 +33,7 @@ from stages.segment.truth import KnownSong, find_truths, frame_labels, read_know
 
 EXCERPT_S = 5.0
 BATCH = 6
-PEAK_RATE = 2e-3
+PEAK_RATE = 4e-3
 WARMUP = 100
 MAX_SPEED = 1.25
 _LABEL_SMOOTHING = 0.05
