@@ -1,0 +1,1 @@
+"""The dual-sequence language model: lyrics to semantic tokens of vocals, accompaniment and song (PAPER §3)."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from stages.contract.records import STREAMS, Sentence, TokenClip
+from stages.contract.records import MAX_CLIP_S, STREAMS, Sentence, TokenClip
 from stages.contract.shards import iter_records
 from stages.contract.tokens import FRAME_RATE_HZ, SpecialTokens
 from stages.dslm.config import ExamplesConfig, TrainingConfig
@@ -20,13 +20,15 @@ from stages.lib.data import clips_of_entry
 from stages.lib.phonemes import PhonemeVocab, lyrics_symbols
 
 
-def load_songs(folder: Path, max_clip_s: float = 30.0) -> dict[str, list[TokenSong]]:
-    """All clips by split, in order of id, none longer than `max_clip_s` unless one sentence is."""
+def load_songs(folder: Path, max_train_clip_s: float = MAX_CLIP_S) -> dict[str, list[TokenSong]]:
+    """All clips by split, in order of id. Those of the train split are cut where they are longer than
+    `max_train_clip_s`; what is measured is measured on whole clips."""
     vocab, songs = PhonemeVocab(), defaultdict(list)
+    max_frames = {"train": round(max_train_clip_s * FRAME_RATE_HZ)}
     for entry, files in iter_records(folder):
         for clip in clips_of_entry(entry, files, TokenClip):
             tokens = {stream: np.load(io.BytesIO(files[f"{clip.id}.{stream}.npy"])) for stream in STREAMS}
-            for start, stop in cut(clip.sentences, clip.n_frames, round(max_clip_s * FRAME_RATE_HZ)):
+            for start, stop in cut(clip.sentences, clip.n_frames, max_frames.get(clip.split, clip.n_frames)):
                 lines = [s.text for s in clip.sentences if start <= round((s.start_s or 0.0) * FRAME_RATE_HZ) < stop]
                 songs[clip.split].append(
                     TokenSong(

@@ -60,9 +60,9 @@ def generate_tokens(
     plans = [plan(task, request, model.special) for request in requests]
     steps = Steps(model, task, plans, [request.lyrics for request in requests])
     bodies = _sample_streams(model, task, plans, steps, [request.seed for request in requests], sampling)
-    results = []
+    results: list[dict[str, Array]] = []
     for i, (request, laid_out) in enumerate(zip(requests, plans, strict=True)):
-        body = {stream: bodies[i].get(stream, laid_out.rows[stream][laid_out.n_prefix + 1 :]) for stream in task.used}
+        body = {s: bodies[i].get(s, laid_out.rows[s][laid_out.n_prefix + 1 :]) for s in task.used}
         result: dict[str, Array] = {s: splice(body[s], laid_out.right.get(s, _NOTHING)) for s in task.used}
         if "song" in task.outputs:
             n_frames = len(body[task.used[0]])
@@ -82,44 +82,38 @@ def _sample_streams(
     special, device = model.special, model.decoders.embedding_SVD.device
     longest = [max(sampling.max_frames, p.n_known) if p.n_frames is None else p.n_frames for p in plans]
     shortest = [sampling.min_frames if p.n_frames is None else p.n_frames for p in plans]
-    n_new = max(n_frames - p.n_known for n_frames, p in zip(longest, plans, strict=True))
+    n_known = [p.n_known for p in plans]
+    n_new = max(n - known for n, known in zip(longest, n_known, strict=True))
     chances_TSB = torch.stack([_chances(seed, n_new + 1, len(task.predicted)) for seed in seeds], -1).to(device)
-    longest_B, shortest_B = torch.tensor(longest, device=device), torch.tensor(shortest, device=device)
-    n_frames_B = torch.tensor([p.n_known for p in plans], device=device)
-    ended_B = torch.zeros(len(plans), dtype=torch.bool, device=device)
-    drawn: list[Tensor] = []
+    longest_B, shortest_B, n_frames_B = (torch.tensor(n, device=device) for n in (longest, shortest, n_known))
+    ended_B = torch.zeros_like(n_frames_B, dtype=torch.bool)
+    id_V = torch.arange(special.n_vocab, device=device)
+    never_V = (id_V >= special.n_codes) & (id_V != special.eos)
+    drawn = [torch.empty(len(task.predicted), len(plans), 0, dtype=torch.long, device=device)]
 
     logits_SBV = steps.start()
-    for t in range(n_new + 1):
-        logits_SBV[..., special.n_codes :].masked_fill_(_specials_but_eos(model, device), -torch.inf)
+    for chances_SB in chances_TSB:
+        logits_SBV.masked_fill_(never_V, -torch.inf)
         logits_SBV[..., special.eos].masked_fill_(n_frames_B < shortest_B, -torch.inf)
-        tokens_SB = draw(logits_SBV, chances_TSB[t], sampling)
+        tokens_SB = draw(logits_SBV, chances_SB, sampling)
         ended_B |= (tokens_SB == special.eos).any(0) | (n_frames_B >= longest_B)
         if bool(ended_B.all()):
             break
         n_frames_B += ~ended_B
-        drawn.append(tokens_SB)
+        drawn.append(tokens_SB[..., None])
         logits_SBV = steps.step(tokens_SB)
 
-    drawn_SBT = torch.stack(drawn, -1).cpu().numpy() if drawn else np.empty((len(task.predicted), len(plans), 0), int)
+    drawn_SBT = torch.cat(drawn, -1).cpu().numpy()
     bodies = []
-    for i, p in enumerate(plans):
-        n_drawn = int(n_frames_B[i]) - p.n_known
-        known = {stream: p.rows[stream][p.n_prefix + 1 :] for stream in task.predicted}
-        bodies.append(
-            {s: np.concatenate([known[s], drawn_SBT[place, i, :n_drawn]]) for place, s in enumerate(task.predicted)}
-        )
+    for i, (p, n_frames) in enumerate(zip(plans, n_frames_B.tolist(), strict=True)):
+        new = dict(zip(task.predicted, drawn_SBT[:, i, : n_frames - p.n_known], strict=True))
+        bodies.append({s: np.concatenate([p.rows[s][p.n_prefix + 1 :], new[s]]) for s in task.predicted})
     return bodies
 
 
 def _chances(seed: int, *shape: int) -> Tensor:
     """Uniform numbers of one item, one per draw."""
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def _specials_but_eos(model: DSLM, device: torch.device) -> Tensor:
-    ids = torch.arange(model.special.n_codes, model.special.n_vocab, device=device)
-    return ids != model.special.eos
 
 
 def draw(logits: Tensor, chances: Tensor, sampling: Sampling) -> Tensor:

@@ -151,9 +151,12 @@ def test_loading_reads_tokens_and_lyrics_by_split(tmp_path):
     write_tokens(tmp_path)
     songs = load_songs(tmp_path)
     assert {split: len(found) for split, found in songs.items()} == {"train": 8, "valid": 2, "test": 2}
-    whole = songs["test"][0]
-    assert whole.n_frames == 60
-    pieces = [song for song in load_songs(tmp_path, 0.6)["test"] if song.id.startswith("s5-000")]
+    whole = songs["train"][0]
+    assert (whole.song_id, whole.n_frames) == ("s0", 60)
+    in_pieces = load_songs(tmp_path, 0.6)
+    assert [song.id for song in in_pieces["test"]] == [song.id for song in songs["test"]]
+    pieces = [song for song in in_pieces["train"] if song.id.startswith("s0-000")]
+    assert len(pieces) == 2
     assert np.array_equal(np.concatenate([piece.tokens["song"] for piece in pieces]), whole.tokens["song"])
     assert sum(len(piece.lyrics) for piece in pieces) < len(whole.lyrics) + len(pieces)
 
