@@ -16,6 +16,7 @@ from stages.report.meanings import TASK_WORDS
 from stages.report.media import Media, add_track
 
 STREAM_NAMES = {"song": "Song", "vocals": "Vocals", "accompaniment": "Accompaniment"}
+PROMPT_NAMES = {"vocals": "Vocal prompt", "accompaniment": "Accompaniment prompt"}
 KINDS = (("prompts", "prompt"), ("given", "given"), ("outputs", "made"), ("truth", "truth"))
 
 
@@ -61,7 +62,9 @@ def task_sections(generated: Path, page: Path, config: ReportConfig) -> list[Tas
         title, what = TASK_WORDS.get(name, (name.replace("_", " ").capitalize(), ""))
         takes = [("lyrics", task.lyrics == "optional")] if task.lyrics != "unused" else []
         takes += [(stream, False) for stream in task.given]
-        takes += [(f"{stream} prompt", bool(task.given) or task.lyrics != "unused") for stream in task.prompts]
+        takes += [
+            (PROMPT_NAMES[stream].lower(), bool(task.given) or task.lyrics != "unused") for stream in task.prompts
+        ]
         takes += [("a span to rewrite", False)] if task.edit else []
         items = tuple(_items(generated / name, page, config))
         sections.append(TaskSection(name, title, what, tuple(takes), task.outputs, items))
@@ -80,15 +83,16 @@ def _items(folder: Path, page: Path, config: ReportConfig) -> Iterator[Item]:
 def _rows(folder: Path, facts: Mapping[str, Any], page: Path, config: ReportConfig) -> Iterator[Row]:
     seen = set()
     for kind, word in KINDS:
-        for stream, file in facts["files"].get(kind, {}).items():
+        files = facts["files"].get(kind, {})
+        for stream in (stream for stream in STREAM_NAMES if stream in files):
+            file = files[stream]
             media = add_track(page, folder / file, stream, config.mp3_quality)
             if media.audio in seen:  # what was given is the truth
                 continue
             seen.add(media.audio)
             name = STREAM_NAMES[stream]
-            label = {"prompt": f"{name} prompt", "given": f"{name}, given", "made": name, "truth": f"{name}, true"}[
-                word
-            ]
+            labels = {"made": name, "given": f"{name}, given", "truth": f"{name}, true"}
+            label = labels.get(word) or PROMPT_NAMES[stream]
             yield Row(word, stream, label, media, _marked(word, facts, media))
 
 

@@ -18,7 +18,7 @@ class Meaning:
 def _probe(label: str, what: str) -> Meaning:
     base = f"tokens.probe.{label}"
     rivals = (("log-mel k-means", f"{base}.logmel_kmeans"), ("chance", f"{base}.chance"))
-    return Meaning(f"{base}.ours", f"{label.capitalize()} from one token", what, "higher", "", rivals)
+    return Meaning(f"{base}.ours", f"{label.capitalize()} told by tokens", what, "higher", "", rivals)
 
 
 def _nll(stream: str) -> Meaning:
@@ -63,9 +63,9 @@ GROUPS: tuple[tuple[str, str, tuple[Meaning, ...]], ...] = (
                     "higher"),
             Meaning("tokens.perplexity", "Perplexity", "as many equally frequent codes would be as uncertain",
                     "higher"),
-            _probe("phoneme", "share of frames whose phoneme a single token tells"),
-            _probe("pitch", "share of frames whose sung note a single token tells"),
-            _probe("chord", "share of frames whose chord a single token tells"),
+            _probe("phoneme", "share of frames whose phoneme their token tells, by counting on the train songs"),
+            _probe("pitch", "share of frames whose sung note the tokens around them tell"),
+            _probe("chord", "share of frames whose chord the tokens of a second tell"),
         ),
     ),
     (

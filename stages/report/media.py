@@ -70,7 +70,7 @@ def spectrogram(x_T: np.ndarray) -> np.ndarray:
     starts = np.linspace(0, len(x) - N_FFT, n_frames).astype(int)
     frames_NK = np.abs(np.fft.rfft(x[starts[:, None] + np.arange(N_FFT)] * np.hanning(N_FFT), axis=1)) ** 2
     bands_NH = frames_NK @ _bands().T
-    power_db = 10 * np.log10(np.maximum(bands_NH, 1e-10))
+    power_db = 10 * np.log10(np.maximum(bands_NH, 1e-12))
     loudness = np.clip(1 + (power_db - max(power_db.max(), -40.0)) / RANGE_DB, 0, 1)
     return loudness.T[::-1]
 

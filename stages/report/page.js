@@ -16,7 +16,7 @@ function enhance(player) {
   head.className = "head";
   button.className = "play";
   button.type = "button";
-  strip.append(...player.querySelectorAll("img, .span"), head);
+  strip.append(...player.querySelectorAll("img, .mark"), head);
   player.append(button, strip, audio);
   player.classList.add("live");
   audio.controls = false;

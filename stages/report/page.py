@@ -31,13 +31,14 @@ class FigureRow:
 
 
 def number(value: float) -> str:
-    """Three significant digits, thousands whole."""
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    if value == int(value) and abs(value) < 1000:
-        return f"{value:.0f}"
-    digits = max(0, 2 - _magnitude(value))
-    return f"{value:.{min(digits, 4)}f}"
+    """Three significant digits, thousands whole, a true minus sign."""
+    if abs(value) >= 1000 or value == int(value):
+        text = f"{value:,.0f}"
+    elif abs(value) < 1e-3:
+        text = f"{value:.1e}"
+    else:
+        text = f"{value:.{min(max(0, 2 - _magnitude(value)), 4)}f}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _magnitude(value: float) -> int:
@@ -68,7 +69,7 @@ class Figures:
             return Shown(label, "–", reason=self._reasons.get(name, "not measured"))
         if not isinstance(node, Mapping):
             return Shown(label, number(node), share=share)
-        spread = f"{number(node['low'])} to {number(node['high'])}" if node["low"] != node["high"] else ""
+        spread = f"{number(node['low'])} to {number(node['high'])}, n {node['n']}" if node["low"] < node["high"] else ""
         truth = number(node["truth"]) if node.get("truth") is not None else ""
         return Shown(label, number(node["mean"]), spread, node.get("n"), truth=truth, share=share)
 
