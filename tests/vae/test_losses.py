@@ -2,10 +2,10 @@ import librosa
 import numpy as np
 import pytest
 import torch
+from vae_tiny import DISCRIMINATORS
 
 from stages.vae.discriminators import Discriminators
 from stages.vae.losses import adversarial_loss, discriminator_loss, feature_loss, mel_distance, waveform_distance
-from vae_tiny import DISCRIMINATORS
 
 
 def naive_log_mel(x_T: np.ndarray, size: int, n_bands: int) -> np.ndarray:

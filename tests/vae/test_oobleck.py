@@ -2,12 +2,12 @@ import pytest
 import torch
 from diffusers import AutoencoderOobleck
 from torch.nn.utils import parametrize
+from vae_tiny import MODEL
 
 from stages.vae.config import AutoencoderConfig
 from stages.vae.layers import ConvTranspose, bake_weight_norm
 from stages.vae.model import Autoencoder
 from stages.vae.oobleck import decoder_context, encoder_context
-from vae_tiny import MODEL
 
 STRIDES = (2, 4, 8)
 

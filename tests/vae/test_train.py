@@ -19,7 +19,7 @@ from stages.vae.model import Autoencoder
 from stages.vae.train import Adversaries, train
 
 
-class Interrupted(Exception):
+class StoppedError(Exception):
     pass
 
 
@@ -33,12 +33,12 @@ def trained(folder, clips, until=None):
     def stop():
         if until is not None and run.step > until:
             run.save()
-            raise Interrupted
+            raise StoppedError
 
     run.save_if_due = stop
     try:
         return train(sides, crops, run, log)
-    except Interrupted:
+    except StoppedError:
         return None
     finally:
         log.close()
