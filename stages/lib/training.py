@@ -14,6 +14,7 @@ from torch import nn
 from stages.contract import provenance
 from stages.contract.files import atomic_file, remove_temporary
 from stages.contract.freshness import forget_runs
+from stages.lib.cli import UserError
 
 RUNS = Path("runs")
 CHECKPOINT = "checkpoint.pt"
@@ -134,8 +135,12 @@ class MetricsLog:
 
     def __init__(self, folder: Path, resume: bool = False):
         from dvclive import Live
+        from scmrepo.exceptions import SCMError
 
-        self._live = Live(str(folder), resume=resume, dvcyaml=None, save_dvc_exp=False, monitor_system=False)
+        try:
+            self._live = Live(str(folder), resume=resume, dvcyaml=None, save_dvc_exp=False, monitor_system=False)
+        except SCMError as error:
+            raise UserError(f"DVCLive needs a commit ({error}): git commit --allow-empty -m start") from error
 
     def log(self, step: int, **values: float) -> None:
         self._live.step = step

@@ -45,6 +45,8 @@ def make_project(folder: Path) -> Path:
     (folder / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
     subprocess.run(["git", "init", "-q", folder], check=True)
+    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    subprocess.run(["git", *identity, "commit", "-q", "--allow-empty", "-m", "start"], cwd=folder, check=True)
     edit_params(folder, YAML_.load((ROOT / "tests/workflow/micro.yaml").read_text()))
     return folder
 
