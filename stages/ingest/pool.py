@@ -2,6 +2,8 @@
 
 import errno
 import os
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -14,6 +16,7 @@ from stages.ingest.fingerprint import Fingerprint
 from stages.ingest.probe import AudioFacts, LyricsFacts, probe_audio, probe_lyrics
 
 _IN_FLIGHT_PER_WORKER = 4
+_LOOK_UP_S = 0.5  # how often a worker looks whether its parent still lives
 _NOT_THE_FILES_FAULT = {errno.ENOSPC, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 
@@ -58,7 +61,7 @@ def probe_all(tasks: Iterable[Task], workers: int) -> Iterator[Probed]:
     """In the order they are done."""
     waiting = iter(tasks)
     while True:
-        pool = ProcessPoolExecutor(workers, initializer=_quiet)
+        pool = _executor(workers)
         running: dict[Future[Probed], Task] = {}
         try:
             yield from _drain(pool, running, waiting, workers * _IN_FLIGHT_PER_WORKER)
@@ -92,15 +95,27 @@ def _drain(
 
 
 def _alone(task: Task) -> Probed:
-    with ProcessPoolExecutor(1, initializer=_quiet) as pool:
+    with _executor(1) as pool:
         try:
             return pool.submit(probe, task).result()
         except BrokenProcessPool:
             return _lost(task, "cannot be decoded: the decoder crashed on it", passing=False)
 
 
-def _quiet() -> None:
-    """Decoders in C write their complaints straight to the terminal; ours are on the ledger."""
+def _executor(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(os.getpid(),))
+
+
+def _start_worker(parent: int) -> None:
+    """Decoders in C write their complaints straight to the terminal; ours are on the ledger. And a worker whose
+    parent was killed would wait for ever."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_UP_S)
+    os._exit(1)

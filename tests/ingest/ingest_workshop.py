@@ -11,6 +11,7 @@ import soundfile
 from stages.contract.records import Song
 from stages.contract.shards import Entry, TarReader, index_paths, read_indexes
 from stages.ingest.__main__ import main
+from stages.lib.audio import to_int16
 
 RATE_HZ = 22_050
 
@@ -30,7 +31,7 @@ def tune(seed: int, duration_s: float = 8.0, rate_hz: int = RATE_HZ, n_channels:
 
 def write_song(path: Path, seed: int, duration_s: float = 8.0, rate_hz: int = RATE_HZ, n_channels: int = 1) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, tune(seed, duration_s, rate_hz, n_channels), rate_hz)
+    soundfile.write(path, to_int16(tune(seed, duration_s, rate_hz, n_channels)), rate_hz)
     return path
 
 

@@ -20,8 +20,9 @@ _NUMBER = r"(?:\s*(?:#?\s*\d{1,2}|[ivx]{1,4}|[a-d]))?"
 _REPEAT = r"(?:[x×*]\s*(\d{1,2})|(\d{1,2})\s*[x×*]|repeat(?:\s+(\d{1,2})\s*(?:times|[x×]))?)"
 # "[Chorus]", "(Verse 2: Singer)", "Chorus:", "** Bridge **"; the bare word only with a colon or brackets around it
 _SECTION = re.compile(
-    rf"[*\-=\s]*(?:[\[(（【{{<](?:{_SECTION_WORDS}){_NUMBER}(?:\s*[:：,\-–/&].*|\s*\(?{_REPEAT}\)?)?[\])）】}}>]:?"
-    rf"|(?:{_SECTION_WORDS}){_NUMBER}\s*(?:\(?{_REPEAT}\)?)?\s*[:：])[*\-=\s]*",
+    rf"(?:[*\-=\s]*[\[(（【{{<](?:{_SECTION_WORDS}){_NUMBER}(?:\s*[:：,\-–/&].*|\s*\(?{_REPEAT}\)?)?[\])）】}}>]:?"
+    rf"|(?:{_SECTION_WORDS}){_NUMBER}\s*(?:\(?{_REPEAT}\)?)?\s*[:：]"
+    rf"|[*\-=~]{{1,5}}\s*(?:{_SECTION_WORDS}){_NUMBER}\s*[*\-=~]{{1,5}}:?)[*\-=\s]*",
     re.IGNORECASE,
 )
 _BRACKETED = re.compile(r"[\[【][^\[\]【】]*[\]】]")  # square brackets never hold sung words
@@ -30,7 +31,7 @@ _CREDIT = re.compile(
     r"(?:(?:作?词|作?曲|作?詞|编曲|編曲|制作人?|製作人?|监制|監製|原唱|演唱|歌手|混音|母带|录音|錄音|吉他|贝斯|鼓|和声|和聲|出品"
     r"|企划|发行|策划|统筹|词曲|后期|翻译|lrc)\s*(?:/\s*\S+\s*)?[:：]"
     r"|(?:lyrics?|music|words|written|composed|arranged|produced|lyrics and music|words and music|synced|transcribed"
-    r"|subtitles?|captions?)\s+by\b\s*[:：]?\s*\S"
+    r"|subtitles?|captions?)\s+by\b\s*[:：]?\s*(?-i:[^\Wa-z])"  # a name, not "by the river"
     r"|(?:lyrics?|lyricist|composer|arranger|producer|songwriters?|writers?|artist|singer|title|album|source"
     r"|copyright|lrc)\s*[:：]\s*\S|©|\(c\)\s*\d{4}|https?://|www\.)",
     re.IGNORECASE,

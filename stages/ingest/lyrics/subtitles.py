@@ -2,6 +2,7 @@
 
 import re
 
+from stages.ingest.lyrics import plain
 from stages.ingest.lyrics.model import Line, Parsed
 
 _DELIMITER = r"[:,.，．。：]"  # what tools and people put between the fields
@@ -21,21 +22,20 @@ def parse_vtt(text: str) -> Parsed:
 
 
 def _parse(lines: list[str], arrow: re.Pattern[str], blank_ends_cue: bool) -> Parsed:
-    arrows = [(number, match) for number, line in enumerate(lines) if (match := arrow.match(line))]
-    # An arrow whose times do not read: its text stays, untimed.
-    broken = [n for n, line in enumerate(lines) if "-->" in line and not arrow.match(line)]
+    heads = [number for number, line in enumerate(lines) if "-->" in line]
+    if not heads:
+        return plain.parse("\n".join(lines))
     cues: list[Line] = []
-    heads = sorted([*arrows, *((n, None) for n in broken)], key=lambda head: head[0])
-    ends = [*(number for number, _ in heads[1:]), len(lines)]
-    for (number, match), end in zip(heads, ends, strict=True):
+    n_broken = 0
+    for number, end in zip(heads, [*heads[1:], len(lines)], strict=True):
         text = _cue_text(lines[number + 1 : end], last=end == len(lines), blank_ends_cue=blank_ends_cue)
-        if match is None:
+        if match := arrow.match(lines[number]):
+            start_s, end_s = _seconds(match.groups()[:4]), _seconds(match.groups()[4:])
+            cues.append(Line(text, start_s, end_s if end_s > start_s else None))
+        else:  # times that do not read: the text stays, untimed
+            n_broken += 1
             cues.append(Line(text))
-            continue
-        start_s, end_s = _seconds(match.groups()[:4]), _seconds(match.groups()[4:])
-        cues.append(Line(text, start_s, end_s if end_s > start_s else None))
-    notes = (f"broken times ignored on {len(broken)} of {len(cues)} lines",) if broken else ()
-    return Parsed(tuple(cues), notes=notes)
+    return Parsed(tuple(cues), notes=(f"broken times ignored on {n_broken} of {len(cues)} lines",) * bool(n_broken))
 
 
 def _seconds(fields: tuple[str | None, ...]) -> float:
