@@ -21,7 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "generate": ("stages.generate.__main__", "make songs: the eight tasks"),
     "evaluate": ("stages.evaluate.__main__", "measure: results/metrics.json"),
     "report": ("stages.report.__main__", "the page with the songs and the figures"),
-    "ledger": ("stages.contract.ledger_main", "what became of every song, and why"),
+    "ledger": ("stages.ledger.__main__", "what became of every song, and why; a datasheet"),
     "scale": ("stages.scale", "lay a scale of workflow/scales over params.yaml"),
     "train_separator": ("stages.separate.train", "train the small Demucs in weights/"),
     "train_vad": ("stages.segment.train_vad", "train the small PyanNet in weights/"),

@@ -1,13 +1,13 @@
 """The ledger: for every input song, what became of it at every stage and why. Read from the indexes, never kept."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from stages.contract.freshness import DEFAULT_FOLDERS, Folders
 from stages.contract.graph import STAGES
-from stages.contract.shards import Entry, read_indexes
+from stages.contract.shards import Entry, index_path, index_paths, read_index, shard_of
 
 SHARDED = tuple(stage.name for stage in STAGES.values() if stage.kind in ("catalogue", "shards"))
 
@@ -45,27 +45,33 @@ class Line:
 
 def read_ledger(folders: Folders = DEFAULT_FOLDERS) -> list[Line]:
     """One line per song that ingest saw, in order of name."""
-    lines: dict[str, Line] = {}
-    for stage in SHARDED:
-        for index in read_indexes(folders[stage]):
-            for entry in index.entries:
-                if stage == "ingest":
-                    lines[entry.id] = Line(entry.id, str(entry.facts.get("path", entry.id)))
+    return sorted(iter_ledger(folders), key=lambda line: (line.name, line.id))
+
+
+def iter_ledger(folders: Folders = DEFAULT_FOLDERS) -> Iterator[Line]:
+    """The same shard by shard, which is all it holds: shard numbers are equal at every stage."""
+    for path in index_paths(folders["ingest"]):
+        shard = shard_of(path)
+        lines = {e.id: Line(e.id, str(e.facts.get("path", e.id))) for e in read_index(path).entries}
+        for stage in SHARDED:
+            found = index_path(folders[stage], shard)
+            for entry in read_index(found).entries if found.is_file() else ():
                 if entry.id in lines:
                     lines[entry.id].entries[stage] = entry
-    return sorted(lines.values(), key=lambda line: (line.name, line.id))
+        yield from sorted(lines.values(), key=lambda line: (line.name, line.id))
 
 
-def totals(lines: list[Line]) -> Iterator[tuple[str, str, str, int]]:
+def totals(lines: Iterable[Line]) -> Iterator[tuple[str, str, str, int]]:
     """(stage, outcome, reason, songs) for every way a song ended. Reasons are counted up to their first colon or
     bracket, so that figures in them do not split the count."""
-    counts = Counter((stage, e.outcome, _kind(e.reason)) for stage, e in (line.last for line in lines))
+    counts = Counter((stage, e.outcome, kind_of(e.reason)) for stage, e in (line.last for line in lines))
     order = {name: position for position, name in enumerate(SHARDED)}
     for (stage, outcome, reason), n in sorted(counts.items(), key=lambda item: (order[item[0][0]], item[0])):
         yield stage, outcome, reason, n
 
 
-def _kind(reason: str) -> str:
+def kind_of(reason: str) -> str:
+    """A reason without its figures."""
     for mark in (":", "("):
         reason = reason.split(mark, 1)[0]
     return reason.strip()

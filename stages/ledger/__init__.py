@@ -1,0 +1,1 @@
+"""What became of every song, and why: tables, JSON lines, a datasheet."""
