@@ -28,6 +28,7 @@ N_MELS = 80
 N_FFT = 512
 FLOOR_NEPERS = 7.0  # what lies 61 dB and more below the loudest frame is silence
 FRAME_S = 2 * MEL_HOP / SAMPLE_RATE_HZ
+CHANGE_NATS = 3.0  # price of a change of phone in free decoding; least errors on held-out songs between 2 and 4
 _CHUNK_S, _MARGIN_S = 60.0, 3.0  # a long song is read in pieces; the margin covers the receptive field
 
 
@@ -126,18 +127,34 @@ class PhonemeRecognizer:
         return torch.cat(pieces).numpy()
 
     def decode(self, vocals_T: np.ndarray, sample_rate_hz: int) -> list[str]:
-        """The phones heard, greedily: best class per frame, repeats merged, silences dropped."""
-        return [self.phones[id] for id in greedy(self.posteriors(vocals_T, sample_rate_hz))]
+        """The phones heard, without any knowledge of the lyrics."""
+        return [self.phones[id] for id in best_phones(self.posteriors(vocals_T, sample_rate_hz))]
 
     def reference(self, sentences: Sequence[str], language: str | None) -> list[str]:
         """The phones that should be heard."""
         return [self.phones[id] for text in sentences for id in sentence_ids(text, language)]
 
 
-def greedy(log_probs_NV: np.ndarray) -> list[int]:
-    best_N = log_probs_NV.argmax(axis=1)
-    changed_N = np.diff(best_N, prepend=-1) != 0
-    return [int(id) for id in best_N[changed_N] if id != 0]
+def best_phones(log_probs_NV: np.ndarray, change: float = CHANGE_NATS) -> list[int]:
+    """The best path through the classes, each change of class at a price; repeats merged, silences dropped. Without
+    the price (greedy decoding) every wavering frame counts as a phone."""
+    if not len(log_probs_NV):
+        return []
+    score_V = log_probs_NV[0].astype(np.float64)
+    stayed, best_before = [], []
+    for row_V in log_probs_NV[1:]:
+        best = int(score_V.argmax())
+        moved = score_V[best] - change
+        stayed.append(score_V >= moved)
+        best_before.append(best)
+        score_V = np.maximum(score_V, moved) + row_V
+    phone = int(score_V.argmax())
+    path = [phone]
+    for stay_V, best in zip(reversed(stayed), reversed(best_before), strict=True):
+        if not stay_V[phone]:
+            phone = best
+            path.append(phone)
+    return [id for id in reversed(path) if id != 0]
 
 
 def load_acoustic(folder: Path) -> AcousticModel:

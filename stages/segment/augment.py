@@ -11,6 +11,8 @@ import numpy as np
 from stages.lib.audio import resample, to_float
 from stages.segment.truth import RATE_HZ, KnownSong
 
+_SEPARATED_SHARE = 0.7  # of the excerpts, where a song was really separated
+
 
 @dataclass(frozen=True)
 class Excerpt:
@@ -28,19 +30,18 @@ def draw_excerpt(rng: np.random.Generator, song: KnownSong, duration_s: float, m
     n_out = int(duration_s * RATE_HZ)
     n_in = int(np.ceil(n_out * speed)) + 64
     start = int(rng.integers(max(len(song.vocals_T) - n_in, 1)))
-    vocals_T, band_T = (
-        resample(to_float(stem[start : start + n_in]), round(RATE_HZ * speed), RATE_HZ)[:n_out]
-        for stem in (song.vocals_T, song.accompaniment_T)
-    )
-    x_T = _colour(rng, vocals_T) + _leakage(rng, vocals_T, band_T)
+
+    def cut(stem_T: np.ndarray) -> np.ndarray:
+        return resample(to_float(stem_T[start : start + n_in]), round(RATE_HZ * speed), RATE_HZ)[:n_out]
+
+    if song.separated_T is not None and rng.random() < _SEPARATED_SHARE:
+        x_T = _colour(rng, cut(song.separated_T))
+    else:
+        x_T = _colour(rng, cut(song.vocals_T)) + _leakage(rng, cut(song.accompaniment_T))
     return Excerpt(np.pad(x_T, (0, n_out - len(x_T))).astype(np.float32), song, start / RATE_HZ, speed)
 
 
-def _level(x_T: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(x_T**2))) + 1e-6
-
-
-def _leakage(rng: np.random.Generator, vocals_T: np.ndarray, band_T: np.ndarray) -> np.ndarray:
+def _leakage(rng: np.random.Generator, band_T: np.ndarray) -> np.ndarray:
     """The band 6 to 26 dB below its own level in the mix, at times not at all; mostly some part of its spectrum."""
     if rng.random() < 0.2:
         return np.zeros_like(band_T)

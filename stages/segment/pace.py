@@ -44,5 +44,12 @@ def trainer_parser(verb: str, doc: str | None, out: Path, minutes: float) -> arg
     parser.add_argument("--out", type=Path, default=out, help="where the model goes (default: %(default)s)")
     parser.add_argument("--minutes", type=float, default=minutes, help="how long to train (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=None, help="train so many steps instead: reproducible")
+    parser.add_argument(
+        "--separator", default=None, help="train on what this separator leaves, too (weights/separator)"
+    )
+    parser.add_argument(
+        "--separated", type=Path, default=Path("runs/separated"), help="where it leaves it (default: %(default)s)"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the model in --out, at a lower rate")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and excerpts (default: %(default)s)")
     return parser

@@ -26,6 +26,13 @@ def build_pyannet() -> Any:
     return model
 
 
+def load_pyannet(folder: Path) -> Any:
+    """The model of a folder we wrote ourselves; `vad.load_vad` is for folders that others may have written."""
+    from pyannote.audio import Model
+
+    return Model.from_pretrained(folder / CHECKPOINT)
+
+
 def save_pyannet(model: Any, folder: Path) -> None:
     """Write the Lightning checkpoint that `Model.from_pretrained(folder)` reads."""
     import pytorch_lightning

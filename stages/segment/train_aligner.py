@@ -29,7 +29,8 @@ from stages.segment.acoustic import (
 )
 from stages.segment.augment import draw_excerpt
 from stages.segment.pace import Pace, trainer_parser
-from stages.segment.truth import KnownSong, find_truths, frame_labels, read_known
+from stages.segment.separated import training_songs
+from stages.segment.truth import KnownSong, frame_labels
 
 EXCERPT_S = 5.0
 BATCH = 6
@@ -99,13 +100,11 @@ def train(songs: Sequence[KnownSong], model: AcousticModel, pace: Pace, seed: in
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = trainer_parser("train_aligner", __doc__, Path("weights/aligner"), minutes=20)
-    parser.add_argument("--resume", action="store_true", help="go on from the model in --out, at a lower rate")
-    arguments = parser.parse_args(argv)
-    songs = [read_known(*paths) for paths in find_truths(arguments.songs)]
+    arguments = trainer_parser("train_aligner", __doc__, Path("weights/aligner"), minutes=20).parse_args(argv)
+    songs = training_songs(arguments.songs, arguments.separator, arguments.separated)
     torch.manual_seed(arguments.seed)
     model = load_acoustic(arguments.out) if arguments.resume else AcousticModel(AcousticConfig.model_validate({}))
-    rate = PEAK_RATE * (0.3 if arguments.resume else 1.0)
+    rate = PEAK_RATE * (0.4 if arguments.resume else 1.0)
     pace = Pace(arguments.steps, arguments.minutes)
     train(songs, model, pace, arguments.seed, rate).copy_to(model)
     arguments.out.mkdir(parents=True, exist_ok=True)

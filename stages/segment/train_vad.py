@@ -18,7 +18,7 @@ import numpy as np
 from stages.lib.cli import quiet_environment
 from stages.lib.torchaudio_cpu import make_torchaudio_importable
 from stages.segment.pace import Pace, trainer_parser
-from stages.segment.truth import RATE_HZ, KnownSong, find_truths, read_known, voice_regions
+from stages.segment.truth import RATE_HZ, KnownSong, voice_regions
 
 BATCH = 8
 PEAK_RATE = 3e-3
@@ -34,7 +34,7 @@ def frame_targets(regions_R2: np.ndarray, centres_s: np.ndarray) -> np.ndarray:
     return inside_N
 
 
-def train(songs: Sequence[KnownSong], model: Any, pace: Pace, seed: int) -> Any:
+def train(songs: Sequence[KnownSong], model: Any, pace: Pace, seed: int, peak_rate: float = PEAK_RATE) -> Any:
     """Train in place; returns the averaged weights (EMA)."""
     import torch
 
@@ -45,7 +45,7 @@ def train(songs: Sequence[KnownSong], model: Any, pace: Pace, seed: int) -> Any:
     regions = [voice_regions(song) for song in songs]
     n_frames = model.num_frames(int(WINDOW_S * RATE_HZ))
     centres_s = np.array([model.receptive_field[n].middle for n in range(n_frames)])
-    optimizer = torch.optim.Adam(model.parameters(), lr=PEAK_RATE)
+    optimizer = torch.optim.Adam(model.parameters(), lr=peak_rate)
     average = EMA(model, 0.99)
     model.train()
     for step, done in pace.steps("train_vad"):
@@ -59,7 +59,7 @@ def train(songs: Sequence[KnownSong], model: Any, pace: Pace, seed: int) -> Any:
         gain_B = 10 ** (rng.uniform(-12, 6, size=BATCH) / 20)
         x_BT = torch.from_numpy(np.stack([e.x_T for e in excerpts]) * gain_B[:, None].astype(np.float32))
         set_learning_rate(
-            optimizer, min((step + 1) / WARMUP, 1.0) * warmup_cosine(round(done * 1000), 1000, PEAK_RATE, 0)
+            optimizer, min((step + 1) / WARMUP, 1.0) * warmup_cosine(round(done * 1000), 1000, peak_rate, 0)
         )
         p_BN = model(x_BT[:, None])[..., 0]
         loss = torch.nn.functional.binary_cross_entropy(p_BN, torch.from_numpy(target_BN))
@@ -78,14 +78,18 @@ def main(argv: list[str] | None = None) -> int:
     make_torchaudio_importable()
     import torch
 
-    from stages.segment.pyannet import build_pyannet, save_pyannet
+    from stages.segment.pyannet import build_pyannet, load_pyannet, save_pyannet
+    from stages.segment.separated import training_songs
     from stages.segment.vad import weights_sha256
 
-    songs = [read_known(*paths) for paths in find_truths(arguments.songs)]
+    songs = training_songs(arguments.songs, arguments.separator, arguments.separated)
     torch.manual_seed(arguments.seed)
     model = build_pyannet()
+    if arguments.resume:  # of weights that this command wrote: --out is trusted
+        model.load_state_dict(load_pyannet(arguments.out).state_dict())
     pace = Pace(arguments.steps, arguments.minutes)
-    train(songs, model, pace, arguments.seed).copy_to(model)
+    rate = PEAK_RATE * (0.4 if arguments.resume else 1.0)
+    train(songs, model, pace, arguments.seed, rate).copy_to(model)
     arguments.out.mkdir(parents=True, exist_ok=True)
     save_pyannet(model, arguments.out)
     print(f"{pace.n_done} steps, {len(songs)} songs, {sum(s.duration_s for s in songs) / 3600:.2f} h: {arguments.out}")

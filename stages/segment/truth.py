@@ -31,6 +31,7 @@ class KnownSong:
     phones: tuple[tuple[float, float, int], ...]
     texts: tuple[str, ...]
     sentences: tuple[tuple[float, float], ...]
+    separated_T: np.ndarray | None = None  # the vocals as a separator left them
 
     @property
     def duration_s(self) -> float:

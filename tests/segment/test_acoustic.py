@@ -1,5 +1,6 @@
 """The phone model: frames, pieces, folders; phones of lyrics; training excerpts and labels."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from stages.segment.acoustic import (
     AcousticConfig,
     AcousticModel,
     PhonemeRecognizer,
-    greedy,
+    best_phones,
     load_acoustic,
     save_acoustic,
 )
@@ -60,9 +61,23 @@ def test_a_folder_holds_all_there_is(model: AcousticModel, tmp_path: Path) -> No
         load_acoustic(tmp_path / "nowhere")
 
 
-def test_greedy_decoding_merges_repeats_and_drops_silence() -> None:
+def test_decoding_merges_repeats_drops_silence_and_does_not_waver() -> None:
     best = [0, 3, 3, 0, 3, 5, 5, 0]
-    assert greedy(np.log(np.eye(7)[best] + 1e-6)) == [3, 3, 5]
+    assert best_phones(np.log(np.eye(7)[best] + 1e-6)) == [3, 3, 5]
+    probs = np.full((9, 7), 0.02)
+    probs[:, 3] = 0.5
+    probs[4, 5] = 0.6  # one frame in which another class is barely ahead
+    assert best_phones(np.log(probs)) == [3] and best_phones(np.log(probs), change=0.0) == [3, 5, 3]
+    assert best_phones(np.zeros((0, 7))) == []
+
+
+@pytest.mark.parametrize("change", [0.5, 2.0])
+def test_decoding_is_the_best_of_all_paths(change: float) -> None:
+    log_probs = np.log(np.random.default_rng(1).dirichlet(np.ones(3), size=6))
+    paths = list(itertools.product(range(3), repeat=6))
+    scores = [log_probs[range(6), p].sum() - change * sum(a != b for a, b in itertools.pairwise(p)) for p in paths]
+    best = [phone for phone, _ in itertools.groupby(paths[int(np.argmax(scores))]) if phone]
+    assert best_phones(log_probs, change) == best
 
 
 def test_recognizer_names_phones(model: AcousticModel) -> None:
