@@ -79,6 +79,9 @@ class BestRQConfig(StageConfig):
     masked_fraction: float = Field(default=0.4, gt=0, lt=1, description="share of frames under a mask")
     mask_span_s: float = Field(default=0.4, ge=0.02, le=5, description="length of one mask, s (BEST-RQ: 0.4)")
     mask_noise_std: float = Field(default=0.1, ge=0, le=1, description="noise under the mask, in deviations of the mel")
+    unmasked_weight: float = Field(
+        default=0.0, ge=0, le=10, description="weight of the same loss at frames without a mask; 0: BEST-RQ's own"
+    )
     batch_size: int = Field(default=8, ge=1, le=4096, description="windows per step and process")
     n_steps: int = Field(default=400, ge=1, description="optimizer steps")
     learning_rate: float = Field(default=1e-3, gt=0, le=0.1, description="peak of the schedule")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from stages.lib.transformer import Rotation, rotate, rotation
 
+
 class FeedForward(nn.Sequential):
     def __init__(self, width: int, multiple: int, dropout: float):
         super().__init__(

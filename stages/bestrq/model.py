@@ -1,6 +1,6 @@
 """BEST-RQ (PAPER A.1): log-mel -> Conformer; trained to name the random code of each masked frame.
 
-Shapes: B batch, T frames (50 a second), F mel bands, D width, M masked frames, V random codes.
+Shapes: B batch, T frames (50 a second), F mel bands, D width, M scored frames, V random codes.
 """
 
 from typing import Any
@@ -58,11 +58,11 @@ class BestRQ(nn.Module, PyTorchModelHubMixin):
         codes_VE = self.quantizer.vq.codebook.reshape(-1, projected_BTE.shape[-1])  # unit vectors
         return (projected_BTE @ codes_VE.T).argmax(-1)
 
-    def forward(self, mel_BTF: Tensor, n_frames_B: Tensor, mask_BT: Tensor, noise_BTF: Tensor) -> tuple[Tensor, Tensor]:
-        """(logits_MV, targets_M) at the masked frames. `noise_BTF` takes the place of the standardised mel there."""
-        n_frames = mel_BTF.shape[1]
-        valid_BT = valid_frames(n_frames_B, n_frames)
-        chosen_BT = mask_BT if valid_BT is None else mask_BT & valid_BT
+    def forward(
+        self, mel_BTF: Tensor, n_frames_B: Tensor, mask_BT: Tensor, noise_BTF: Tensor, scored_BT: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """(logits_MV, targets_M) at the `scored` frames. `noise_BTF` takes the place of the standardised mel under the
+        mask."""
         x_BTF = torch.where(mask_BT[..., None], noise_BTF, self.standardise(mel_BTF))
-        h_BTD = self.encoder(self.input(x_BTF), valid_BT)
-        return self.head(h_BTD[chosen_BT]), self.targets(mel_BTF)[chosen_BT]
+        h_BTD = self.encoder(self.input(x_BTF), valid_frames(n_frames_B, mel_BTF.shape[1]))
+        return self.head(h_BTD[scored_BT]), self.targets(mel_BTF)[scored_BT]

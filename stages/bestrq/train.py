@@ -6,7 +6,7 @@ Reads clips of the train and valid splits; writes `model.safetensors`, `config.j
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from stages.bestrq.config import BestRQConfig, EncoderConfig
 from stages.bestrq.data import Batch, Crops, MelBank, MelStatistics, fill, measure_statistics
-from stages.bestrq.masking import span_mask
+from stages.bestrq.masking import span_mask, valid_frames
 from stages.bestrq.model import BestRQ
 from stages.lib.cli import UserError
 from stages.lib.data import ClipRef
@@ -84,17 +84,35 @@ def check_targets(usage: TargetUsage, config: BestRQConfig) -> None:
         )
 
 
-def loss_of(
-    model: Any, batch: Batch, config: BestRQConfig, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(cross-entropy, logits_MV, targets_M) of a batch under masks drawn from `generator` (on the CPU, so that
-    every machine draws alike)."""
+class Scored(NamedTuple):
+    """The loss of a batch, and what was said of its masked frames."""
+
+    loss: Tensor
+    logits_MV: Tensor
+    targets_M: Tensor
+
+
+def score(model: Any, batch: Batch, config: BestRQConfig, generator: torch.Generator) -> Scored:
+    """Cross-entropy at masked frames, plus `unmasked_weight` times that at the others, under masks drawn from
+    `generator` (on the CPU, so that every machine draws alike)."""
     mel_BTF = batch.mel_BTF
     n_rows, n_frames, _ = mel_BTF.shape
     mask_BT = span_mask(n_rows, n_frames, config.masked_fraction, config.mask_span_frames, generator)
     noise_BTF = torch.randn(mel_BTF.shape, generator=generator) * config.mask_noise_std
-    logits_MV, targets_M = model(mel_BTF, batch.n_frames_B, mask_BT.to(mel_BTF.device), noise_BTF.to(mel_BTF))
-    return F.cross_entropy(logits_MV.float(), targets_M), logits_MV, targets_M
+    mask_BT = mask_BT.to(mel_BTF.device)
+    scored_BT = torch.ones_like(mask_BT) if config.unmasked_weight else mask_BT
+    valid_BT = valid_frames(batch.n_frames_B, n_frames)
+    scored_BT = scored_BT if valid_BT is None else scored_BT & valid_BT
+    logits_NV, targets_N = model(mel_BTF, batch.n_frames_B, mask_BT, noise_BTF.to(mel_BTF), scored_BT)
+    entropy_N = F.cross_entropy(logits_NV.float(), targets_N, reduction="none")
+    masked_N = mask_BT[scored_BT]
+    loss = _mean(entropy_N[masked_N]) + config.unmasked_weight * _mean(entropy_N[~masked_N])
+    return Scored(loss, logits_NV[masked_N], targets_N[masked_N])
+
+
+def _mean(x_M: Tensor) -> Tensor:
+    """0 of nothing: a batch of very short clips may escape every mask."""
+    return x_M.sum() / max(len(x_M), 1)
 
 
 def accuracy(logits_MV: Tensor, targets_M: Tensor) -> float:
@@ -108,9 +126,9 @@ def validate(fabric: Any, model: BestRQ, crops: Crops, config: BestRQConfig, usa
     generator = torch.Generator().manual_seed(config.seed)
     logits, targets = [], []
     for step in range(config.n_valid_batches):
-        _, logits_MV, targets_M = loss_of(model, fabric.to_device(crops[step]), config, generator)
-        logits.append(logits_MV.float().cpu())
-        targets.append(targets_M.cpu())
+        scored = score(model, fabric.to_device(crops[step]), config, generator)
+        logits.append(scored.logits_MV.float().cpu())
+        targets.append(scored.targets_M.cpu())
     logits_MV, targets_M = torch.cat(logits), torch.cat(targets)
     unigram_nll, unigram_accuracy = usage.unigram(targets_M)
     return {
@@ -164,15 +182,16 @@ def train(
             set_learning_rate(
                 optimizer, warmup_cosine(run.step, config.n_steps, config.learning_rate, config.warmup_steps)
             )
-            loss, logits_MV, targets_M = loss_of(model, batch, config, generator)
-            fabric.backward(loss)
+            scored = score(model, batch, config, generator)
+            fabric.backward(scored.loss)
             fabric.clip_gradients(model, optimizer, max_norm=config.grad_clip)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             run.step += 1
             if run.step % config.log_every == 0 or run.step == config.n_steps:
-                metrics.log(run.step, loss=loss.item(), masked_accuracy=accuracy(logits_MV, targets_M))
-                bar.set_postfix(loss=loss.item())
+                loss = scored.loss.item()
+                metrics.log(run.step, loss=loss, masked_accuracy=accuracy(scored.logits_MV, scored.targets_M))
+                bar.set_postfix(loss=loss)
             run.save_if_due()
             bar.update(1)
     run.save()

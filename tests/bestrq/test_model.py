@@ -7,7 +7,7 @@ from stages.bestrq.conformer import Convolution
 from stages.bestrq.data import Batch
 from stages.bestrq.masking import span_mask
 from stages.bestrq.model import BestRQ
-from stages.bestrq.train import loss_of
+from stages.bestrq.train import score
 
 SMALL = EncoderConfig(n_mels=20, width=32, n_layers=2, n_heads=2, n_targets=64, target_dim=8, window_s=2, margin_s=0.2)
 PAPER = EncoderConfig(width=1024, n_layers=24, n_heads=16, conv_kernel=5, n_targets=1024, dropout=0.1, window_s=30)
@@ -45,7 +45,7 @@ def test_the_quantizer_never_learns(model):
     model.train()
     mel_BTF = mels(2, 60)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
-    loss_of(model, Batch(mel_BTF, full(mel_BTF)), BestRQConfig(encoder=SMALL), torch.Generator())[0].backward()
+    score(model, Batch(mel_BTF, full(mel_BTF)), BestRQConfig(encoder=SMALL), torch.Generator()).loss.backward()
     optimizer.step()
     assert all(torch.equal(before[name], value) for name, value in model.quantizer.state_dict().items())
 
@@ -109,21 +109,34 @@ def test_features_do_not_depend_on_where_the_window_begins(model):
 
 
 def test_loss_counts_masked_real_frames_only(model):
-    mel_BTF = mels(2, 50)
-    lengths = torch.tensor([50, 30])
-    mask_BT = span_mask(2, 50, 0.4, 5, torch.Generator().manual_seed(1))
-    noise_BTF = torch.zeros_like(mel_BTF)
-    logits_MV, targets_M = model(mel_BTF, lengths, mask_BT, noise_BTF)
+    config = BestRQConfig(encoder=SMALL, mask_span_s=0.1)
+    mel_BTF, lengths = mels(2, 50), torch.tensor([50, 30])
+    scored = score(model, Batch(mel_BTF, lengths), config, torch.Generator().manual_seed(1))
+    mask_BT = span_mask(2, 50, config.masked_fraction, 5, torch.Generator().manual_seed(1))
     chosen = [(b, t) for b in range(2) for t in range(lengths[b]) if mask_BT[b, t]]
-    assert len(targets_M) == len(chosen) == len(logits_MV)
-    assert targets_M.tolist() == [model.targets(mel_BTF)[b, t].item() for b, t in chosen]
-    # what lies under the mask is not seen ...
-    hidden = mel_BTF.clone()
-    hidden[mask_BT] = 9.0
-    torch.testing.assert_close(model(hidden, lengths, mask_BT, noise_BTF)[0], logits_MV)
-    # ... and what lies beside it is
-    beside = mel_BTF + (~mask_BT)[..., None].float()
-    assert not torch.allclose(model(beside, lengths, mask_BT, noise_BTF)[0], logits_MV)
+    assert scored.targets_M.tolist() == [model.targets(mel_BTF)[b, t].item() for b, t in chosen]
+    likelihood_M = scored.logits_MV.softmax(-1)[range(len(chosen)), scored.targets_M]
+    assert scored.loss.item() == pytest.approx(-likelihood_M.log().mean().item(), rel=1e-5)
+    both = score(
+        model, Batch(mel_BTF, lengths), config.model_copy(update={"unmasked_weight": 0.5}),
+        torch.Generator().manual_seed(1),
+    )  # fmt: skip
+    assert both.targets_M.tolist() == scored.targets_M.tolist()
+    assert both.loss > scored.loss
+
+
+def test_what_lies_under_the_mask_is_not_seen(model):
+    mel_BTF = mels(2, 50)
+    mask_BT = span_mask(2, 50, 0.4, 5, torch.Generator().manual_seed(1))
+
+    def logits_MV(mel_BTF):
+        return model(mel_BTF, full(mel_BTF), mask_BT, torch.zeros_like(mel_BTF), mask_BT)[0]
+
+    hidden_BTF = mel_BTF.clone()
+    hidden_BTF[mask_BT] = 9.0
+    torch.testing.assert_close(logits_MV(hidden_BTF), logits_MV(mel_BTF))
+    beside_BTF = mel_BTF + (~mask_BT)[..., None].float()
+    assert not torch.allclose(logits_MV(beside_BTF), logits_MV(mel_BTF))
 
 
 def test_the_convolution_is_conv1d():

@@ -86,11 +86,11 @@ def test_an_interrupted_run_ends_with_the_same_weights(clips, tmp_path, monkeypa
         killed_at_5.steps += 1
         return original(config, *args)
 
-    original, killed_at_5.steps = training.loss_of, 0
-    monkeypatch.setattr(training, "loss_of", killed_at_5)
+    original, killed_at_5.steps = training.score, 0
+    monkeypatch.setattr(training, "score", killed_at_5)
     with pytest.raises(KilledError):
         run_in("b")
-    monkeypatch.setattr(training, "loss_of", original)
+    monkeypatch.setattr(training, "score", original)
     resumed, run, again = training.train(
         refs(clips), refs(clips, "valid"), CONFIG, tmp_path / "b", "k", tmp_path / "rb"
     )
