@@ -65,6 +65,7 @@ def train_folder(
     from stages.contract.digests import digest
     from stages.diffusion.examples import Windows
     from stages.diffusion.train import Denoising, train, valid_loss
+    from stages.lib.allocator import keep_freed_memory
     from stages.lib.data import list_tokens
     from stages.lib.models import count_parameters, save_model, write_card
     from stages.lib.training import MetricsLog, Run, finish_model, make_fabric
@@ -72,6 +73,7 @@ def train_folder(
     refs = list_tokens(tokens, "train")
     if not refs:
         raise UserError(f"{tokens} holds no clips of the train split: give the pipeline more songs")
+    keep_freed_memory()
     fabric = make_fabric(config.precision)
     latent_width, hop = latent_geometry(latents)
     ldm = LdmConfig(unet=config.unet, n_codes=n_codes, latent_width=latent_width, hop=hop, window=config.window)

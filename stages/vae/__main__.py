@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
 def train_folder(config: VaeConfig, clips: Path, out: Path, key: str, data: str) -> None:
     """Train on a clips folder and write the model's folder, provenance last."""
     from stages.contract.digests import digest
+    from stages.lib.allocator import keep_freed_memory
     from stages.lib.data import list_clips
     from stages.lib.models import count_parameters, save_model, write_card
     from stages.lib.training import MetricsLog, Run, finish_model, make_fabric
@@ -50,6 +51,7 @@ def train_folder(config: VaeConfig, clips: Path, out: Path, key: str, data: str)
     refs = list_clips(clips, "train")
     if not refs:
         raise UserError(f"{clips} holds no clips of the train split: give the pipeline more songs")
+    keep_freed_memory()
     fabric = make_fabric(config.precision)
     crops = Crops(refs, config, fabric.global_rank)
     sides = Adversaries.new(config, fabric)
