@@ -50,10 +50,18 @@ def save_repo(model: Any, folder: Path, name: str = NAME) -> str:
     args, kwargs = model._init_args_kwargs  # kept by demucs' own constructors
     klass = f"{type(model).__module__}.{type(model).__qualname__}"
     metadata = {"klass": klass, "args": json.dumps(list(args)), "kwargs": json.dumps(kwargs)}
-    data = save({key: value.contiguous().cpu() for key, value in model.state_dict().items()}, metadata)
+    data = _with_metadata(save({key: value.contiguous().cpu() for key, value in model.state_dict().items()}), metadata)
     signature = digest_bytes(data)
     for stale in folder.glob("*.safetensors"):
         stale.unlink()
     write_atomic(folder / f"{signature}.safetensors", data)
     write_atomic(folder / f"{name}.yaml", f"models: ['{signature}']\n")
     return signature
+
+
+def _with_metadata(data: bytes, metadata: dict[str, str]) -> bytes:
+    """safetensors writes its metadata in a random order: put in here, equal weights make equal bytes."""
+    n_header = int.from_bytes(data[:8], "little")
+    header = json.dumps({"__metadata__": metadata, **json.loads(data[8 : 8 + n_header])}).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[8 + n_header :]
