@@ -2,7 +2,7 @@
 
 import shutil
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import TextIO
 
@@ -18,19 +18,20 @@ def print_table(lines: Iterable[Line], stage: str | None, out: TextIO) -> None:
     """Streams: nothing but the totals is kept. On a terminal rows are cut to its width."""
     width = shutil.get_terminal_size().columns if out.isatty() else None
     counts: Counter[tuple[str, str, str]] = Counter()
-    hours: Counter[tuple[str, str, str]] = Counter()
+    hours: dict[tuple[str, str, str], float] = defaultdict(float)
     _row(out, width, "song", "stage", "outcome", "reason, or what was noted")
     for line in lines:
         at, entry = line.last if stage is None else (stage, line.entries[stage])
         _row(out, width, line.name, at, entry.outcome, entry.reason or notes_of(line))
-        way = (at, entry.outcome, kind_of(entry.reason))
+        way = (at, str(entry.outcome), kind_of(entry.reason))
         counts[way] += 1
-        hours[way] += entry.audio_s / 3600  # type: ignore[assignment]
+        hours[way] += entry.audio_s / 3600
     out.write("\n")
-    for way, n in sorted(counts.items(), key=lambda item: (SHARDED.index(item[0][0]), OUTCOMES.index(item[0][1]), item)):
-        at, outcome, reason = way
-        what = reason or f"{hours[way]:.2f} h of audio"
-        _row(out, width, f"{n} songs", at, outcome, what)
+    places = {name: place for place, name in enumerate((*SHARDED, *OUTCOMES))}
+    for way in sorted(counts, key=lambda way: (places[way[0]], places[way[1]], way[2])):
+        _row(out, width, f"{counts[way]} songs", way[0], way[1], way[2] or f"{hours[way]:.2f} h of audio")
+    if not counts:
+        out.write("no song\n")
 
 
 def notes_of(line: Line) -> str:
@@ -56,14 +57,16 @@ def columns(char: str) -> int:
 
 
 def padded(text: str, width: int) -> str:
-    """A longer text keeps its end, which tells files apart, and is not cut where the table is not."""
+    """A longer text is left whole."""
     return text + " " * max(width - sum(map(columns, text)), 0)
 
 
 def cut(text: str, width: int) -> str:
-    room = width
+    if sum(map(columns, text)) <= width:
+        return text
+    room = width - 1
     for position, char in enumerate(text):
         room -= columns(char)
         if room < 0:
-            return text[: position - 1] + "…"
+            return text[:position] + "…"
     return text
