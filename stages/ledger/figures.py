@@ -1,6 +1,7 @@
 """What the datasheet tells, counted in one pass over the ledger, shard by shard."""
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -14,6 +15,7 @@ from stages.contract.shards import Entry, TarReader, index_paths, read_index
 from stages.ledger.table import notes_of
 
 _EXAMPLES = 3
+_COUNT = re.compile(r"(?<![\w.-])\d+(\.\d+)?(?! channels)(?![\w.])")
 
 
 @dataclass
@@ -113,7 +115,8 @@ def _song(figures: Figures, line: Line) -> None:
 
 
 def _without_figures(note: str) -> str:
-    return " ".join("N" if word.strip(".,:%").isdigit() else word for word in kind_of(note).split())
+    """Counts differ from song to song; charsets and channels are what the note is about."""
+    return _COUNT.sub("N", note)
 
 
 def _kept(figures: Figures, name: str, entry: Entry) -> None:
@@ -125,8 +128,7 @@ def _kept(figures: Figures, name: str, entry: Entry) -> None:
         "split": facts.get("split"),
         "lyrics": lyrics,
         "singer": facts.get("singer") or "unknown",
-        "format": f"{PurePosixPath(name).suffix.lower()[1:]}, {facts.get('sample_rate_hz')} Hz, "
-        f"{facts.get('n_channels')} channels",
+        "format": f"{PurePosixPath(name).suffix.lower()[1:]}, {facts.get('sample_rate_hz')} Hz, {facts.get('n_channels')} ch",
         "stems": "known stems" if facts.get("stems") else "to be separated",
     }.items():
         figures.groups[group][str(value)].add(entry)

@@ -36,7 +36,7 @@ def data(tmp_path):
     ingest = {
         0: {
             "aaa": song("a.flac", singer="Ann", language="zh"),
-            "bbb": song("b 月亮.flac", notes=["6 channels: mixed down"]),
+            "bbb": song("b 月亮.flac", notes=["6 channels: mixed down", "broken times ignored on 2 of 14 lines"]),
             "ccc": dropped("too short: 1.20 s, less than ingest.min_s 5", path="c.flac"),
             "ddd": dropped("too short: 2.00 s, less than ingest.min_s 5", path="d.flac"),
         },
@@ -162,7 +162,8 @@ def test_datasheet(data, tmp_path):
     assert ["ingest", "dropped", "too short", "2", "c.flac, d.flac"] in page.rows
     assert ["segment", "dropped", "lyrics do not match the singing", "1", "f.flac"] in page.rows
     assert ["low confidence", "2"] in page.rows
-    assert ["6 channels", "1"] in page.rows
+    assert ["6 channels: mixed down", "1"] in page.rows
+    assert ["broken times ignored on N of N lines", "1"] in page.rows
     assert ["zh", "1", "0.02"] in page.rows
     assert ["ingest.min_s", "5"] in page.rows and not any(row[0].startswith("vae") for row in page.rows)
 
