@@ -123,12 +123,13 @@ def _kept(figures: Figures, name: str, entry: Entry) -> None:
     facts = entry.facts
     n_sentences = int(facts.get("n_sentences") or 0)
     lyrics = "none" if not n_sentences else "timed" if facts.get("timed") else "untimed"
+    suffix = PurePosixPath(name).suffix.lower()[1:]
     for group, value in {
         "language": facts.get("language") or ("unknown" if n_sentences else "no lyrics"),
         "split": facts.get("split"),
         "lyrics": lyrics,
         "singer": facts.get("singer") or "unknown",
-        "format": f"{PurePosixPath(name).suffix.lower()[1:]}, {facts.get('sample_rate_hz')} Hz, {facts.get('n_channels')} ch",
+        "format": f"{suffix}, {facts.get('sample_rate_hz')} Hz, {facts.get('n_channels')} ch",
         "stems": "known stems" if facts.get("stems") else "to be separated",
     }.items():
         figures.groups[group][str(value)].add(entry)
