@@ -25,6 +25,9 @@ class SegmentConfig(StageConfig):
     vad_offset: float = Field(0.4, gt=0, lt=1, description="It ends below this one (at most vad_onset).")
     vad_min_on_s: float = Field(0.1, ge=0, le=1, description="Shorter regions of voice are dropped (seconds).")
     vad_min_off_s: float = Field(0.1, ge=0, le=1, description="Shorter silences are filled (seconds).")
+    vad_gate_db: float = Field(
+        -30.0, ge=-90, le=0, description="Singing this far below the song's loud singing is leakage (dB)."
+    )
     vad_step_s: float = Field(2.5, gt=0, le=5, description="Hop of the VAD's window (seconds), for a model folder.")
 
     aligner: str = Field(

@@ -1,9 +1,11 @@
 """Songs on all cores. Workers are forked from the process that has imported and loaded everything: importing pyannote
 takes longer than a song."""
 
+import itertools
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -20,7 +22,8 @@ def device_name(asked: str) -> str:
 
 
 def parallel(work: Callable[[str], T], items: Sequence[str], device: str, jobs: int | None = None) -> Iterator[T]:
-    """work(item) of all items, in any order; on a GPU (which does not survive a fork) or with one job, right here."""
+    """work(item) of all items, in any order; on a GPU (which does not survive a fork) or with one job, right here.
+    A worker that is killed (memory) is an error, not a wait for ever; results wait for nobody, so memory stays flat."""
     global _work
     import torch
 
@@ -32,8 +35,14 @@ def parallel(work: Callable[[str], T], items: Sequence[str], device: str, jobs: 
     torch.set_num_threads(1)  # a core each; and no thread pool is alive when the workers are forked
     _work = work
     try:
-        with multiprocessing.get_context("fork").Pool(jobs) as pool:
-            yield from pool.imap_unordered(_do, items)
+        with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
+            todo = iter(items)
+            running = {pool.submit(_do, item) for item in itertools.islice(todo, jobs + 1)}
+            while running:
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                running |= {pool.submit(_do, item) for item in itertools.islice(todo, len(finished))}
+                for future in finished:
+                    yield future.result()
     finally:
         _work = before
         torch.set_num_threads(n_threads)

@@ -22,13 +22,16 @@ from stages.segment.config import SegmentConfig
 SAMPLE_RATE_HZ = 16_000
 CHECKPOINT = "pytorch_model.bin"
 PIPELINE = "config.yaml"
+_GATE_RATE_HZ = 50
+_GATE_SMOOTH_S = 0.3
+_LOUD = 0.95  # quantile of a song's levels that stands for its loud singing
 
 
 class Vad:
-    """A pyannote pipeline that was given its thresholds."""
+    """A pyannote pipeline that was given its thresholds, and the level under which its singing is leakage."""
 
-    def __init__(self, pipeline: Any):
-        self._pipeline = pipeline
+    def __init__(self, pipeline: Any, gate_db: float):
+        self._pipeline, self._gate_db = pipeline, gate_db
 
     def regions(self, vocals_T: np.ndarray, sample_rate_hz: int) -> np.ndarray:
         """Regions of voice in seconds, R 2, in order, not touching each other."""
@@ -41,7 +44,35 @@ class Vad:
         support = self._pipeline(audio).get_timeline().support()
         end_s = len(x_T) / SAMPLE_RATE_HZ
         found = [(max(segment.start, 0.0), min(segment.end, end_s)) for segment in support]
-        return np.array([(start, end) for start, end in found if end > start]).reshape(-1, 2)
+        regions_R2 = np.array([(start, end) for start, end in found if end > start]).reshape(-1, 2)
+        return gated(regions_R2, x_T, SAMPLE_RATE_HZ, self._gate_db)
+
+
+def gated(regions_R2: np.ndarray, x_T: np.ndarray, sample_rate_hz: int, gate_db: float) -> np.ndarray:
+    """The parts of regions in which the vocals are not `gate_db` below the song's loud singing.
+
+    pyannote's models scale every window of a few seconds to one level, so the faint band that a separator leaves in an
+    interlude looks to them as loud as a voice.
+    """
+    from scipy.ndimage import uniform_filter1d
+
+    n_frames = len(x_T) // (sample_rate_hz // _GATE_RATE_HZ)
+    if not n_frames:
+        return regions_R2
+    power_N = (
+        (x_T[: n_frames * (sample_rate_hz // _GATE_RATE_HZ)].astype(np.float64) ** 2).reshape(n_frames, -1).mean(1)
+    )
+    power_N = uniform_filter1d(power_N, round(_GATE_SMOOTH_S * _GATE_RATE_HZ))
+    loud_N = power_N > np.quantile(power_N, _LOUD) * 10 ** (gate_db / 10)
+    edges_s = np.flatnonzero(np.diff(loud_N.astype(np.int8), prepend=0, append=0)).reshape(-1, 2) / _GATE_RATE_HZ
+    edges_s[edges_s == n_frames / _GATE_RATE_HZ] = np.inf
+    parts = [
+        (max(start, a), min(end, b))
+        for start, end in regions_R2
+        for a, b in edges_s
+        if min(end, b) - max(start, a) > 1e-9
+    ]
+    return np.array(parts).reshape(-1, 2)
 
 
 def load_vad(config: SegmentConfig, device: str = "cpu") -> Vad:
@@ -53,7 +84,7 @@ def load_vad(config: SegmentConfig, device: str = "cpu") -> Vad:
     pipeline = _around_model(_model(checkpoint, folder), config) if checkpoint else _pipeline(config.vad)
     import torch
 
-    return Vad(pipeline.to(torch.device(device)))
+    return Vad(pipeline.to(torch.device(device)), config.vad_gate_db)
 
 
 def weights_sha256(folder: Path) -> str:

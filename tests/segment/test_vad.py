@@ -8,7 +8,7 @@ import pytest
 
 from stages.lib.cli import UserError
 from stages.segment.config import SegmentConfig
-from stages.segment.vad import CHECKPOINT, load_vad, weights_sha256
+from stages.segment.vad import CHECKPOINT, gated, load_vad, weights_sha256
 
 pytestmark = pytest.mark.xdist_group("pyannote")  # importing it takes seconds: one worker does
 
@@ -41,6 +41,17 @@ def test_a_folder_whose_digest_is_right_finds_regions(folder: Path) -> None:
     high = load_vad(config(folder, digest, vad_onset=0.99, vad_offset=0.98)).regions(noise_T, 44_100)
     assert high.shape == (0, 2)
     assert load_vad(config(folder, digest)).regions(np.zeros(44_100, np.float32), 44_100).shape == (0, 2)
+
+
+def test_faint_leakage_is_not_singing() -> None:
+    """Loud 0..2 s and 6..8 s, 30 dB fainter between; the model took all of it for singing."""
+    x_T = np.random.default_rng(0).normal(0, 0.1, 8 * 16_000)
+    x_T[2 * 16_000 : 6 * 16_000] *= 10 ** (-30 / 20)
+    everything = np.array([[0.0, 8.0]])
+    parts = gated(everything, x_T, 16_000, -20.0)
+    assert np.allclose(parts, [[0.0, 2.0], [6.0, 8.0]], atol=0.16)
+    assert np.array_equal(gated(everything, x_T, 16_000, -40.0), everything)
+    assert gated(np.zeros((0, 2)), x_T, 16_000, -20.0).shape == (0, 2)
 
 
 def test_telemetry_is_off(folder: Path) -> None:
