@@ -56,9 +56,7 @@ class ExamplesConfig(StageConfig):
     given_loss: Literal["all", "masked"] = Field(default="all", description="targets of a given stream; all: the paper")
     prompt_share: float = Field(default=0.5, ge=0, le=1, description="of examples, per stream that may have a prompt")
     prompt_s: float = Field(default=5.0, gt=0, le=30, description="seconds; a prompt is between half of this and this")
-    max_clip_s: float = Field(
-        default=30.0, gt=0, le=30, description="seconds; longer training clips are cut"
-    )
+    max_clip_s: float = Field(default=30.0, gt=0, le=30, description="seconds; longer training clips are cut")
 
 
 class TrainingConfig(StageConfig):

@@ -33,6 +33,7 @@ from stages.lib.transformer import (
     RMSNorm,
     Rotation,
     StreamLinear,
+    Veil,
     rotation,
     sinusoids,
 )
@@ -239,4 +240,4 @@ class DSLM(nn.Module, PyTorchModelHubMixin):
         predicate, n_frames, device = masks.by_kind(kind_N, valid_NT), valid_NT.shape[1], valid_NT.device
         if self.attention == "flex":
             return masks.block_mask(predicate, len(kind_N), n_frames, n_frames, device)
-        return masks.dense(predicate, len(kind_N), range(n_frames), n_frames, device)
+        return Veil.over(masks.dense(predicate, len(kind_N), range(n_frames), n_frames, device))

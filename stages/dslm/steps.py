@@ -18,7 +18,7 @@ from stages.dslm import masks
 from stages.dslm.examples import pad_rows
 from stages.dslm.model import DSLM, Sight
 from stages.dslm.requests import Plan, streams_slice, whole_streams
-from stages.lib.transformer import rotation
+from stages.lib.transformer import Mask, Veil, rotation
 
 
 class Steps:
@@ -76,7 +76,7 @@ class Steps:
         given = self._whole_SBTD is not None
         sight = Sight(
             by,
-            own,
+            None if own is None else Veil.over(own),
             other=self._whole_mask if given else self._across(own),
             lyrics=self._lyrics_mask,
             bca=given or (self._task.bca != "none" and self._n_streams > 1),
@@ -86,9 +86,9 @@ class Steps:
         self._embedded.append(e_SBTD)
         return self._model.decoders.head(e_SBTD[:, :, -1:], self._streams)[:, :, 0]
 
-    def _across(self, own: Tensor | None) -> Tensor | None:
+    def _across(self, own: Tensor | None) -> Mask:
         """BR: a stream sees of the other what the other sees of itself."""
-        return None if own is None else own.unflatten(0, (self._n_streams, -1)).flip(0).flatten(0, 1)
+        return None if own is None else Veil.over(own.unflatten(0, (self._n_streams, -1)).flip(0).flatten(0, 1))
 
     def _encode_whole(self) -> None:
         """Encode the stream that is given whole: it sees itself (NC) and nothing of the other (A2V, V2A)."""

@@ -10,7 +10,7 @@ Pre-norm, RMSNorm, GELU, rotary positions, no biases: ours, the paper (Table 12)
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,24 @@ from torch import Tensor, nn
 ALL = slice(None)
 Rotation = tuple[Tensor, Tensor]  # cos_N1TC, sin_N1TC; N is 1 where all rows stand at the same positions
 KeysValues = tuple[Tensor, Tensor]  # k_NHKC, v_NHKC
-Mask = Any  # None: all see all; a boolean N1QK, True where the query sees the key; or a FlexAttention BlockMask
+
+
+class Veil(NamedTuple):
+    """A mask under which some queries see no key at all: those get zeros. What SDPA gives them depends on the kernel,
+    so they are let see everything, and what they gather is thrown away."""
+
+    seen_N1QK: Tensor
+    sees_N1Q1: Tensor
+
+    @classmethod
+    def over(cls, mask_N1QK: Tensor) -> "Veil":
+        sees_N1Q1 = mask_N1QK.any(-1, keepdim=True)
+        return cls(mask_N1QK | ~sees_N1Q1, sees_N1Q1)
+
+
+# None: all see all; a boolean N1QK, True where the query sees the key, every query at least one; a Veil where some see
+# none; or a FlexAttention BlockMask.
+Mask = Any
 
 
 def stream_product(x_SBTD: Tensor, weight_SED: Tensor) -> Tensor:
@@ -75,9 +92,11 @@ def sinusoids(n: int, width: int, device: torch.device | None = None) -> Tensor:
 
 
 def attend(q_NHQC: Tensor, k_NHKC: Tensor, v_NHKC: Tensor, mask: Mask = None) -> Tensor:
-    """Scaled dot-product attention. A query that sees no key gets zeros (tested), not NaN."""
+    """Scaled dot-product attention."""
     if mask is None or isinstance(mask, Tensor):
         return F.scaled_dot_product_attention(q_NHQC, k_NHKC, v_NHKC, attn_mask=mask)
+    if isinstance(mask, Veil):
+        return attend(q_NHQC, k_NHKC, v_NHKC, mask.seen_N1QK) * mask.sees_N1Q1
     return _flex_attention(q_NHQC.is_cuda)(q_NHQC, k_NHKC, v_NHKC, block_mask=mask)
 
 
@@ -89,7 +108,7 @@ def _flex_attention(compiled: bool) -> Any:
     if compiled not in _COMPILED:
         from torch.nn.attention.flex_attention import flex_attention
 
-        _COMPILED[compiled] = torch.compile(flex_attention, dynamic=False) if compiled else flex_attention
+        _COMPILED[compiled] = torch.compile(flex_attention) if compiled else flex_attention
     return _COMPILED[compiled]
 
 
