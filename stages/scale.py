@@ -12,18 +12,16 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from stages.contract.files import write_atomic
-from stages.lib.cli import UserError, stage_parser
+from stages.lib.cli import stage_parser
 
 SCALES = Path("workflow/scales")
 
 
-def overlay(values: MutableMapping[str, Any], changes: Mapping[str, Any], where: str = "") -> None:
-    """Lay `changes` over `values` in place. Raises UserError where a change names what `values` does not have."""
+def overlay(values: MutableMapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """Lay `changes` over `values` in place, mapping by mapping."""
     for key, change in changes.items():
-        if key not in values:
-            raise UserError(f"the overlay sets {where}{key}, which params.yaml does not have")
-        if isinstance(change, Mapping):
-            overlay(values[key], change, f"{where}{key}.")
+        if isinstance(change, Mapping) and isinstance(values.get(key), MutableMapping):
+            overlay(values[key], change)
         else:
             values[key] = change
 

@@ -18,7 +18,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_grou
 ROOT = Path(__file__).parents[2]
 YAML_ = YAML()
 BIN = Path(sys.executable).parent
-ENVIRONMENT = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "CUDA_VISIBLE_DEVICES": ""}
+# One thread for both: sums of floats depend on how many threads share them, and Snakemake sets their number.
+ENVIRONMENT = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
 
 
 def lay_over(values, changes):
@@ -104,7 +105,7 @@ def test_one_parameter_reruns_its_stage_and_what_follows(project):
 
 def test_snakemake_builds_the_same_bytes(project, tmp_path):
     other = make_project(tmp_path)
-    run(other, "snakemake", "--cores", "all")
+    run(other, "snakemake", "--cores", "1")
     assert products(other) == products(project)
     run(other, "dvc", "commit", "-f", "-q")
     assert "Running stage" not in run(other, "dvc", "repro")
