@@ -11,3 +11,16 @@ A folder per stage, run as `songcreator STAGE`; `contract` holds what they promi
 freshness, tasks), `lib` what they share. Imports point one way: contract <- lib <- stage.
 Paper: "SongCreator: Lyrics-based Universal Song Generation", NeurIPS 2024, arXiv 2409.06029v2.
 """
+
+from typing import Any
+
+__all__ = ["SongCreator"]
+
+
+def __getattr__(name: str) -> Any:
+    """`from stages import SongCreator`, without loading torch for those who import a stage."""
+    if name == "SongCreator":
+        from stages.generate.api import SongCreator
+
+        return SongCreator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
