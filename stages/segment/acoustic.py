@@ -85,8 +85,12 @@ class AcousticModel(nn.Module):
 
 def loudness(x_T: np.ndarray) -> float:
     """Log-magnitude (nepers) that only 1 % of the frames' loudest bands exceed: what a song's features refer to."""
-    mel_FM = log_mel(torch.from_numpy(x_T)[None], SAMPLE_RATE_HZ, N_FFT, MEL_HOP, N_MELS)[0]
-    return float(torch.quantile(mel_FM.amax(dim=0), 0.99)) if mel_FM.shape[1] else 0.0
+    piece = round(_CHUNK_S * SAMPLE_RATE_HZ)  # memory does not grow with the song
+    loudest = []
+    for start in range(0, len(x_T), piece):
+        mel_BFM = log_mel(torch.from_numpy(x_T[None, start : start + piece]), SAMPLE_RATE_HZ, N_FFT, MEL_HOP, N_MELS)
+        loudest.append(mel_BFM[0].amax(dim=0).numpy())
+    return float(np.quantile(np.concatenate(loudest), 0.99)) if loudest else 0.0
 
 
 def features(x_BT: torch.Tensor, loudness_B: torch.Tensor) -> torch.Tensor:

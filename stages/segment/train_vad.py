@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from stages.lib.cli import quiet_environment
-from stages.lib.torchaudio_cpu import make_torchaudio_importable
 from stages.segment.pace import Pace, trainer_parser
+from stages.segment.separated import training_songs
 from stages.segment.truth import RATE_HZ, KnownSong, voice_regions
+from stages.segment.vad import import_pyannote, weights_sha256
 
 BATCH = 8
 PEAK_RATE = 3e-3
@@ -74,13 +74,10 @@ def train(songs: Sequence[KnownSong], model: Any, pace: Pace, seed: int, peak_ra
 
 def main(argv: list[str] | None = None) -> int:
     arguments = trainer_parser("train_vad", __doc__, Path("weights/vad"), minutes=10).parse_args(argv)
-    quiet_environment()
-    make_torchaudio_importable()
+    import_pyannote()
     import torch
 
     from stages.segment.pyannet import build_pyannet, load_pyannet, save_pyannet
-    from stages.segment.separated import training_songs
-    from stages.segment.vad import weights_sha256
 
     songs = training_songs(arguments.songs, arguments.separator, arguments.separated)
     torch.manual_seed(arguments.seed)

@@ -9,6 +9,7 @@ it. A local one is therefore loaded only when its SHA-256 is the one named in pa
 import hashlib
 import io
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,21 @@ def load_vad(config: SegmentConfig, device: str = "cpu") -> Vad:
     """Raises UserError where the folder, its digest or the hub says no."""
     folder = Path(config.vad)
     checkpoint = _checked(folder, config.vad_digest) if folder.exists() else b""
-    quiet_environment()  # no telemetry: before the first import of pyannote
-    make_torchaudio_importable()
+    import_pyannote()
     pipeline = _around_model(_model(checkpoint, folder), config) if checkpoint else _pipeline(config.vad)
     import torch
 
     return Vad(pipeline.to(torch.device(device)), config.vad_gate_db)
+
+
+def import_pyannote() -> None:
+    """Its first import: without telemetry, beside a CPU torch, and without pages of warnings that torchcodec finds no
+    ffmpeg (it is given samples, never files)."""
+    quiet_environment()
+    make_torchaudio_importable()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pyannote.audio  # noqa: F401
 
 
 def weights_sha256(folder: Path) -> str:
