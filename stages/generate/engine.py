@@ -3,6 +3,8 @@
 Shapes: B rows, T samples at 44.1 kHz, N token frames at 50 Hz.
 """
 
+import contextlib
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,13 +47,12 @@ class Engine:
             if not (folder / part / "model.safetensors").is_file():
                 raise FileNotFoundError(f"{folder / part} holds no model: run `songcreator {part}` first")
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        return cls(
-            Tokenizer.from_pretrained(folder / "bestrq", folder / "codebook").to(place),
-            DSLM.from_pretrained(folder / "dslm").to(place).eval(),
-            LatentDiffusion.from_pretrained(folder / "diffusion").to(place).eval(),
-            Autoencoder.from_pretrained(folder / "vae").to(place).eval(),
-            place,
-        )
+        with contextlib.redirect_stdout(io.StringIO()):  # the mixin prints a line per model
+            tokenizer = Tokenizer.from_pretrained(folder / "bestrq", folder / "codebook")
+            dslm = DSLM.from_pretrained(folder / "dslm")
+            diffusion = LatentDiffusion.from_pretrained(folder / "diffusion")
+            vae = Autoencoder.from_pretrained(folder / "vae")
+        return cls(tokenizer.to(place), dslm.to(place).eval(), diffusion.to(place).eval(), vae.to(place).eval(), place)
 
     def encode(self, tracks: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Tokens N (uint16) of int16 tracks T of any lengths."""
