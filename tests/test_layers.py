@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 UPSTREAM = {
+    "segment": {"separate"},  # trains on what the separator leaves
     "tokenize": {"bestrq"},
     "diffusion": {"vae", "tokenize"},
     "dslm": {"tokenize"},

@@ -123,12 +123,12 @@ def test_excerpts_are_drawn_alike_from_equal_seeds_at_a_speed() -> None:
 
 
 def test_training_lowers_the_loss_and_is_reproducible(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stages.segment import train_aligner
+    from stages.segment import aligner_training
+    from stages.segment.aligner_training import draw_batch, loss_of, train
     from stages.segment.pace import Pace
-    from stages.segment.train_aligner import draw_batch, loss_of, train
 
-    monkeypatch.setattr(train_aligner, "BATCH", 2)
-    monkeypatch.setattr(train_aligner, "EXCERPT_S", 2.0)
+    monkeypatch.setattr(aligner_training, "BATCH", 2)
+    monkeypatch.setattr(aligner_training, "EXCERPT_S", 2.0)
 
     held_out = draw_batch([known()], [0.0], seed=9, step=0)
     weights, losses = [], []
