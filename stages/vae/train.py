@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stages.contract.tokens import SAMPLE_RATE_HZ
 from stages.lib.audio import to_float
+from stages.lib.parts import Parts, mean_figures
 from stages.lib.progress import progress_bar
 from stages.lib.training import EMA, MetricsLog, Run, seed_step, set_learning_rate, warmup_cosine
 from stages.vae.config import VaeConfig
@@ -16,7 +17,9 @@ from stages.vae.discriminators import Discriminators
 from stages.vae.layers import bake_weight_norm
 from stages.vae.losses import adversarial_loss, discriminator_loss, feature_loss, mel_distance, waveform_distance
 from stages.vae.model import Autoencoder
+from stages.vae.oobleck import Gaussian
 
+Heard = tuple[Tensor, Tensor, Gaussian]  # true audio, made audio, posterior
 STATISTICS_S = 300.0  # audio over which the latents' mean and std are measured
 
 
@@ -31,6 +34,7 @@ class Adversaries:
     discriminators: Any
     discriminators_optimizer: Any
     ema: EMA
+    parts_of_batch: Parts
 
     @classmethod
     def new(cls, config: VaeConfig, fabric: Any) -> "Adversaries":
@@ -39,10 +43,10 @@ class Adversaries:
         ema = EMA(autoencoder, config.ema_decay)
 
         def with_optimizer(side: torch.nn.Module) -> tuple[Any, Any]:
-            optimizer = torch.optim.AdamW(side.parameters(), lr=config.learning_rate, betas=config.betas)
+            optimizer = torch.optim.AdamW(side.parameters(), lr=config.learning_rate, betas=config.betas, fused=True)
             return fabric.setup(side, optimizer)
 
-        return cls(config, fabric, *with_optimizer(autoencoder), *with_optimizer(discriminators), ema)
+        return cls(config, fabric, *with_optimizer(autoencoder), *with_optimizer(discriminators), ema, Parts(fabric))
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -61,41 +65,65 @@ class Adversaries:
         rate = warmup_cosine(
             step, config.n_steps, config.learning_rate, config.warmup_steps, config.final_learning_rate
         )
-        made_BT, posterior = self.autoencoder(x_BT, generator)
-        losses = {
-            "mel": mel_distance(made_BT, x_BT, config.losses.mel_fft_sizes, config.losses.mel_bands),
-            "waveform": waveform_distance(made_BT, x_BT),
-            "kl": posterior.kl(),
-        }
-        logged = {}
-        if step >= config.adversarial_from_step:
-            logged["discriminator"] = self._discriminate(x_BT, made_BT.detach(), rate)
-            losses |= self._judge(x_BT, made_BT)
-        total = sum(getattr(config.losses, name) * loss for name, loss in losses.items())
+        playing = step >= config.adversarial_from_step
+        true = self.parts_of_batch.split(x_BT)
+        sizes = [len(part) for part in true]
+        noise = [torch.Generator().manual_seed(generator.initial_seed() + i) for i in range(len(true))]
+        heard = self.parts_of_batch.map(
+            lambda pair: (pair[0], *self.autoencoder(*pair)), list(zip(true, noise, strict=True))
+        )
+        logged = self._discriminate(heard, sizes, rate) if playing else {}
+        return logged | self._generate(heard, sizes, rate, playing)
+
+    def _discriminate(self, heard: list[Heard], sizes: list[int], rate: float) -> dict[str, float]:
+        """The discriminators' side: the true to 1, the made to 0."""
+        figures: list[dict[str, Tensor]] = [{} for _ in heard]
+
+        def loss(part: int) -> Tensor:
+            true_BT, made_BT, _ = heard[part]
+            loss = discriminator_loss(self.discriminators(true_BT), self.discriminators(made_BT.detach()))
+            figures[part] = {"discriminator": loss.detach()}
+            return loss
+
+        self.parts_of_batch.backward(loss, range(len(heard)), sizes, self.discriminators)
+        set_learning_rate(self.discriminators_optimizer, rate)
+        self.discriminators_optimizer.step()
+        return mean_figures(figures, sizes)
+
+    def _generate(self, heard: list[Heard], sizes: list[int], rate: float, playing: bool) -> dict[str, float]:
+        """The autoencoder's side. Gradients pass through the discriminators, which stay as they are."""
+        config = self.config
+        figures: list[dict[str, Tensor]] = [{} for _ in heard]
+
+        def loss(part: int) -> Tensor:
+            true_BT, made_BT, posterior = heard[part]
+            losses = {
+                "mel": mel_distance(made_BT, true_BT, config.losses.mel_fft_sizes, config.losses.mel_bands),
+                "waveform": waveform_distance(made_BT, true_BT),
+                "kl": posterior.kl(),
+            }
+            if playing:
+                losses |= self._judge(true_BT, made_BT)
+            figures[part] = {name: loss.detach() for name, loss in losses.items()}
+            weighted = [getattr(config.losses, name) * loss for name, loss in losses.items()]
+            return sum(weighted[1:], weighted[0])
+
+        self.discriminators.requires_grad_(False)
+        self.parts_of_batch.backward(loss, range(len(heard)), sizes, self.autoencoder)
+        self.discriminators.requires_grad_(True)
         set_learning_rate(self.autoencoder_optimizer, rate)
-        self.autoencoder_optimizer.zero_grad()
-        self.fabric.backward(total)
         self.fabric.clip_gradients(self.autoencoder, self.autoencoder_optimizer, max_norm=config.gradient_clip)
         self.autoencoder_optimizer.step()
         self.ema.update(self.autoencoder.module)
-        return logged | {name: loss.item() for name, loss in losses.items()}
-
-    def _discriminate(self, true_BT: Tensor, made_BT: Tensor, rate: float) -> float:
-        loss = discriminator_loss(self.discriminators(true_BT), self.discriminators(made_BT))
-        set_learning_rate(self.discriminators_optimizer, rate)
-        self.discriminators_optimizer.zero_grad()
-        self.fabric.backward(loss)
-        self.discriminators_optimizer.step()
-        return loss.item()
+        return mean_figures(figures, sizes)
 
     def _judge(self, true_BT: Tensor, made_BT: Tensor) -> dict[str, Tensor]:
-        """The generator's side of the game: gradients reach the audio, not the discriminators."""
-        discriminators = self.discriminators.module.requires_grad_(False)
+        """By the bare module: what wraps it for several processes is for its own training."""
+        discriminators = self.discriminators.module
         with self.fabric.autocast():
             made = discriminators(made_BT)
             with torch.no_grad():
                 true = discriminators(true_BT)
-        discriminators.requires_grad_(True)
         return {"adversarial": adversarial_loss(made), "features": feature_loss(true, made)}
 
 

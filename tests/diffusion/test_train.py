@@ -16,7 +16,7 @@ from stages.diffusion.examples import Batch, Windows, mean_latents, track_of
 from stages.diffusion.measure import Example, measure, pitch_error_cents
 from stages.diffusion.model import LatentDiffusion, n_latents
 from stages.diffusion.synthesize import synthesize_latents
-from stages.diffusion.train import Denoising, train, velocity_loss
+from stages.diffusion.train import Denoising, question, train, velocity_loss
 from stages.lib.audio import to_float
 from stages.lib.cli import UserError
 from stages.lib.config import load_config, parse_section
@@ -135,7 +135,7 @@ def test_the_loss_of_a_model_that_says_zero_is_that_of_the_velocity():
         return torch.zeros_like(z_BZN)
 
     batch = Batch(source, ids, ids, ones, mask_BN)
-    loss = velocity_loss(zero, batch, 10, 0.25, torch.Generator().manual_seed(0))
+    loss = velocity_loss(zero, question(batch, 10, 0.25, torch.Generator().manual_seed(0)))
     assert loss.item() == pytest.approx(1, abs=0.1)
     dropped = (seen[0] == 10).all(1)
     assert 5 <= dropped.sum() <= 28 and (seen[0][~dropped] == 0).all()
