@@ -155,7 +155,7 @@ def save_models(folder: Path) -> None:
     models = {
         "bestrq": (BestRQ, EncoderConfig(width=16, n_layers=1, n_heads=2)),
         "codebook": (
-            Codebook, SavedCodebookConfig(layer=1, n_codes=N_CODES, codebook_dim=4, width=16)
+            Codebook, SavedCodebookConfig(layer=1, n_codes=N_CODES, codebook_dim=4, width=16, n_mels=80)
         ),
         "dslm": (DSLM, DSLMConfig(**dslm, n_codes=N_CODES, phonemes=engine_name())),
         "diffusion": (LatentDiffusion, LdmConfig(unet=unet, n_codes=N_CODES, latent_width=4, hop=1024, window=64)),

@@ -19,11 +19,19 @@ class QuantizerConfig(StageConfig):
         default=2.0, ge=0, description="a code with fewer frames per step, by moving average, moves onto a frame"
     )
     kmeans_iters: int = Field(default=20, ge=1, le=1000, description="rounds of k-means for the first codes")
+    feature_weight: float = Field(default=1.0, ge=0, description="of the features' reconstruction in the loss")
+    mel_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description="of the log-mel's; a codebook over a short-trained encoder needs it",
+    )
     commitment_weight: float = Field(default=0.25, ge=0, description="pull of a frame towards its code, in the loss")
 
     @model_validator(mode="after")
     def _fits_uint16(self) -> Self:
         SpecialTokens(self.n_codes)
+        if self.feature_weight + self.mel_weight == 0:
+            raise ValueError("feature_weight and mel_weight must not both be 0")
         return self
 
 
@@ -52,6 +60,7 @@ class SavedCodebookConfig(QuantizerConfig):
     """`models/codebook/config.json`."""
 
     width: int = Field(ge=1, description="features per frame of the encoder that it belongs to")
+    n_mels: int = Field(ge=1, description="mel bands of that encoder")
 
 
 class TokenizeConfig(StageConfig):

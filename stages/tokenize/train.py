@@ -1,12 +1,13 @@
 """Training the codebook: a reservoir of features, k-means, then a few hundred steps that move codes and projections
 together (PAPER A.1 names the VQ and its size; the training is ours).
 
-Shapes: N frames, D width, V codes.
+Shapes: N frames, D width, F mel bands, V codes.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -48,6 +49,13 @@ class Reservoir:
         return self._rows_ND
 
 
+class Frames(NamedTuple):
+    """Features of one layer, and the standardised log-mels of the same frames."""
+
+    features_ND: Tensor
+    mel_NF: Tensor
+
+
 @dataclass(frozen=True)
 class Listener:
     """A trained encoder over clips: the features of one layer."""
@@ -56,52 +64,62 @@ class Listener:
     layer: int
     windows_per_batch: int
 
-    def features(self, refs: Sequence[ClipRef], n_clips: int, n_features: int, seed: int) -> Tensor:
-        """ND: an even sample of the frames of up to `n_clips` clips, song, vocals and accompaniment alike."""
+    def frames(self, refs: Sequence[ClipRef], n_clips: int, n_frames: int, seed: int) -> Frames:
+        """An even sample of the frames of up to `n_clips` clips, song, vocals and accompaniment alike."""
         bank = MelBank(refs, self.encoder.config, cache_gb=0)
-        reservoir = Reservoir(n_features, seed)
+        reservoir = Reservoir(n_frames, seed)
         n_clips = min(n_clips, len(refs))
         for mels in progress(fill(bank, n_clips, seed, n_threads=2), n_clips, "features", "clips"):
-            for features_TD in encode(self.encoder, list(mels.values()), self.layer, self.windows_per_batch):
-                reservoir.add(features_TD)
+            features = encode(self.encoder, list(mels.values()), self.layer, self.windows_per_batch)
+            for features_TD, mel_TF in zip(features, mels.values(), strict=True):
+                heard_TF = self.encoder.standardise(mel_TF.to(features_TD))
+                reservoir.add(torch.cat([features_TD, heard_TF], 1))
         bank.close()
-        return reservoir.rows_ND
+        width = self.encoder.config.width
+        return Frames(reservoir.rows_ND[:, :width], reservoir.rows_ND[:, width:])
 
 
 def build(config: CodebookConfig, encoder: BestRQ) -> Codebook:
     """The seeded codebook over an encoder's features."""
     torch.manual_seed(config.seed)
     fields = {name: getattr(config, name) for name in QuantizerConfig.model_fields}
-    return Codebook(SavedCodebookConfig(**fields, width=encoder.config.width))
+    return Codebook(SavedCodebookConfig(**fields, width=encoder.config.width, n_mels=encoder.config.n_mels))
 
 
-def batches(features_ND: Tensor, config: CodebookConfig, first_step: int) -> Iterator[tuple[int, Tensor]]:
+def batches(frames: Frames, config: CodebookConfig, first_step: int) -> Iterator[tuple[int, Frames]]:
     """(step, frames): each step's frames are a function of (seed, step) alone."""
     for step in range(first_step, config.n_steps):
         generator = seed_step(config.seed, step)
-        yield step, features_ND[torch.randint(len(features_ND), (config.batch_size,), generator=generator)]
+        chosen_N = torch.randint(len(frames.mel_NF), (config.batch_size,), generator=generator)
+        yield step, Frames(frames.features_ND[chosen_N], frames.mel_NF[chosen_N])
 
 
 @torch.no_grad()
-def initialise_codes(codebook: Codebook, features_ND: Tensor, config: CodebookConfig) -> None:
+def initialise_codes(codebook: Codebook, frames: Frames, config: CodebookConfig) -> None:
     """k-means: the library's, on the first batch that it sees, which therefore is a large one."""
     generator = torch.Generator().manual_seed(config.seed)
-    chosen_N = torch.randperm(len(features_ND), generator=generator)[: config.kmeans_frames]
-    codebook(features_ND[chosen_N])
+    chosen_N = torch.randperm(len(frames.mel_NF), generator=generator)[: config.kmeans_frames]
+    codebook(frames.features_ND[chosen_N], frames.mel_NF[chosen_N])
 
 
 @torch.no_grad()
-def measure(codebook: Codebook, features_ND: Tensor, prefix: str = "") -> dict[str, float]:
-    """Explained variance of the features, and how the codes are used."""
+def measure(codebook: Codebook, frames: Frames, prefix: str = "") -> dict[str, float]:
+    """What codes explain of the variance of features and log-mels, and how they are used."""
     codebook.eval()
-    codes_N = codebook.encode(features_ND)
+    codes_N = codebook.encode(frames.features_ND)
     counts_V = code_counts([codes_N.cpu().numpy()], codebook.n_codes)
-    missed_ND = codebook.standardise(codebook.decode(codes_N)) - codebook.standardise(features_ND)
+    told_ND, told_NF = codebook.decode(codes_N)
     return {
-        f"{prefix}explained_variance": 1 - missed_ND.square().mean().item(),
+        f"{prefix}explained_features": _explained(told_ND, codebook.standardise(frames.features_ND)),
+        f"{prefix}explained_mel": _explained(told_NF, frames.mel_NF),
         f"{prefix}used_fraction": codebook_used_fraction(counts_V),
         f"{prefix}perplexity": perplexity(counts_V),
     }
+
+
+def _explained(told: Tensor, true: Tensor) -> float:
+    """R squared over all dimensions together."""
+    return 1 - ((told - true).square().sum() / (true - true.mean(0)).square().sum()).item()
 
 
 def train(
@@ -116,35 +134,37 @@ def train(
     """Train, save into `out`; return the codebook with its run (state still on disk) and the figures for the card."""
     fabric = make_fabric(config.precision)
     listener = Listener(encoder.eval().to(fabric.device), config.layer, config.windows_per_batch)
-    features_ND = fabric.to_device(listener.features(train_refs, config.n_clips, config.n_features, config.seed))
+    frames = listener.frames(train_refs, config.n_clips, config.n_features, config.seed)
     codebook = build(config, encoder)
-    codebook.fit_projections(features_ND.cpu())
+    codebook.fit_projections(*frames)
+    frames = fabric.to_device(frames)
     parameters = [p for p in codebook.parameters() if p.requires_grad]
     model, optimizer = fabric.setup(codebook, torch.optim.Adam(parameters, lr=config.learning_rate))
     run = Run("codebook", key, {"model": codebook, "optimizer": optimizer}, runs=runs)
     metrics = MetricsLog(out, resume=run.step > 0)
     model.train()
     if run.step == 0:
-        initialise_codes(codebook, features_ND, config)
+        initialise_codes(codebook, frames, config)
     with progress_bar(config.n_steps, "codebook", "steps", initial=run.step) as bar:
-        for step, batch_ND in batches(features_ND, config, run.step):
+        for step, batch in batches(frames, config, run.step):
             set_learning_rate(optimizer, warmup_cosine(step, config.n_steps, config.learning_rate, 1))
-            losses = model(batch_ND)
-            fabric.backward(losses.reconstruction + losses.commitment)
+            losses = model(*batch)
+            fabric.backward(codebook.weighted(losses))
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             run.step = step + 1
             if run.step % config.log_every == 0 or run.step == config.n_steps:
-                metrics.log(run.step, reconstruction=losses.reconstruction.item(), commitment=losses.commitment.item())
-                bar.set_postfix(reconstruction=losses.reconstruction.item())
+                values = {name: value.item() for name, value in losses._asdict().items()}
+                metrics.log(run.step, **values)
+                bar.set_postfix(**values)
             run.save_if_due()
             bar.update(1)
     run.save()
-    figures = measure(codebook, features_ND)
+    figures = measure(codebook, frames)
     if valid_refs:
         n_valid = max(config.n_features // 10, config.n_codes)
-        valid_ND = listener.features(valid_refs, config.n_clips, n_valid, config.seed + SEED_OF_VALID)
-        figures |= measure(codebook, fabric.to_device(valid_ND), "valid_")
+        valid = listener.frames(valid_refs, config.n_clips, n_valid, config.seed + SEED_OF_VALID)
+        figures |= measure(codebook, fabric.to_device(valid), "valid_")
     metrics.close(**figures)
     save_model(codebook, out, codebook.config)
     return codebook, run, figures

@@ -177,7 +177,8 @@ def test_an_interrupted_codebook_ends_with_the_same_weights(place, tmp_path, mon
 
 def test_the_codebook_explains_features_and_uses_its_codes(place):
     figures = json.loads((place / "models/codebook/metrics.json").read_text())
-    assert figures["explained_variance"] > 0.3
+    assert figures["explained_features"] > 0.3
+    assert figures["explained_mel"] > 0.3
     assert figures["used_fraction"] > 0.9
     assert 8 < figures["perplexity"] <= 16
 
