@@ -25,7 +25,8 @@ def interval(
     statistic: Callable[[Any], float] | None = None,
     **facts: Any,
 ) -> dict[str, Any]:
-    """{mean, low, high, n}: `statistic` (default: mean) over all values, and its bootstrap 95 % percentile interval.
+    """{mean, low, high, n}: `statistic` (default: mean) over all values, and its bootstrap 95 % percentile interval,
+    moved so that the draws' median falls on the figure: a distance between distributions grows when items repeat.
 
     Values that are NaN are left out; with one value low = high = mean. Raises NotMeasurable with none.
     """
@@ -42,8 +43,10 @@ def interval(
             if statistic is None
             else [statistic([finite[i] for i in row]) for row in chosen]
         )
-        low, high = np.percentile(draws, [2.5, 97.5])
-    return {"mean": rounded(centre), "low": rounded(low), "high": rounded(high), "n": n, **facts}
+        low, median, high = np.percentile(draws, [2.5, 50, 97.5])
+        if statistic is not None:
+            low, high = max(low + centre - median, 0.0), high + centre - median
+    return {"mean": rounded(centre), "low": rounded(low), "high": rounded(high), "n": n} | facts
 
 
 def rounded(value: float) -> float:
@@ -71,7 +74,8 @@ class Figures:
         self.reasons.append({"figure": name, "reason": reason})
 
     def measure(self, group: str, names: Sequence[str], compute: Callable[[], Mapping[str, Any]]) -> None:
-        """Add GROUP.NAME for every name from what `compute` returns; where it cannot, null with its reason for all.
+        """Add GROUP.NAME for every name from what `compute` returns, a NotMeasurable being null with its reason; where
+        it raises one, all are null for that reason.
 
         Only NotMeasurable and a missing file or package count as "cannot": an error in our own code is raised.
         """
@@ -82,10 +86,11 @@ class Figures:
                 self.add_null(f"{group}.{name}", str(why))
             return
         for name in names:
-            if values.get(name) is None:
-                self.add_null(f"{group}.{name}", "there is nothing here to measure it on")
+            value = values.get(name)
+            if value is None or isinstance(value, NotMeasurable):
+                self.add_null(f"{group}.{name}", str(value or "there is nothing here to measure it on"))
             else:
-                self.add(f"{group}.{name}", values[name])
+                self.add(f"{group}.{name}", value)
 
     def _set(self, name: str, figure: Figure) -> None:
         *parents, leaf = name.split(".")

@@ -58,7 +58,7 @@ def agreement(vocals: Analysis, chroma_12N: np.ndarray) -> float:
     inside[inside] = chroma_12N[:, frame[inside]].sum(0) > 0
     voiced, frame = voiced[inside], frame[inside]
     if len(voiced) * vocals.frame_s < MIN_VOICED_S:
-        raise NotMeasurable("hardly any sung note beside a sounding accompaniment")
+        raise NotMeasurable("the voice has hardly any pitch in it, or the accompaniment is silent")
     sung = chroma_12N[pitch_class(vocals.f0_N[voiced]), frame]
     weaker = (chroma_12N[:, frame] < sung).sum(0)
     equal = (chroma_12N[:, frame] == sung).sum(0) - 1

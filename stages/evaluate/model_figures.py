@@ -59,7 +59,8 @@ def diffusion(material: Material, engine: Engine, config: GenerateConfig) -> dic
             pitch_errors = [pitch_error_cents(make(example.tokens_T), example.true_T) for example in examples]
     figures: dict[str, Any] = {name: _interval(values, material) for name, values in rows.items()}
     heard = [error for error in pitch_errors if error is not None]
-    figures["pitch_error_cents_true_tokens"] = _interval(heard, material) if heard else None
+    nothing = NotMeasurable("no frame is voiced both in the true vocals and in those made from their tokens")
+    figures["pitch_error_cents_true_tokens"] = _interval(heard, material) if heard else nothing
     return {**figures, "rtf": work_s / audio_s}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from stages.contract.digests import digest_bytes
 from stages.contract.records import STREAMS
 from stages.contract.tasks import Task
-from stages.contract.tokens import SAMPLE_RATE_HZ
+from stages.contract.tokens import FRAME_RATE_HZ, SAMPLE_RATE_HZ
 from stages.evaluate import harmony, secs
 from stages.evaluate.fad import Moments, frechet
 from stages.evaluate.figures import NotMeasurable, interval, rounded
@@ -97,11 +97,12 @@ class TaskMeasures:
 
     def fad(self, task: Task, items: Sequence[Heard]) -> dict[str, Any]:
         """Of the task's first output against all true test audio of that stream, embedded by the frozen BEST-RQ;
-        `logmel`: by log-mels; `truth`: what the items' own truth gets, the floor for so few."""
+        `logmel`: by log-mels; `truth`: what the items' own truth gets, the floor for so few. The interval is over
+        seconds of audio."""
         stream = task.outputs[0]
         made, truth = [item.made[stream] for item in items], [item.truth[stream] for item in items]
         reference, mel_reference = self._fad_reference(stream)
-        moments = [Moments.of(frames) for frames in embed_frames(self.engine, made)]
+        moments = [m for frames in embed_frames(self.engine, made) for m in blocks(frames)]
 
         def distance(chosen: Sequence[Moments]) -> float:
             return frechet(Moments.join(list(chosen)), reference)
@@ -113,6 +114,7 @@ class TaskMeasures:
             self.config.seed,
             min(self.config.n_bootstrap, 100),  # an eigenvalue problem each
             distance,
+            n=len(items),
             truth=rounded(frechet(floor, reference)),
             logmel=rounded(frechet(mels, mel_reference)),
             embedding=self._embedding_name(),
@@ -200,6 +202,12 @@ class TaskMeasures:
     def rtf(self, task: Task, items: Sequence[Heard]) -> dict[str, Any]:
         """Seconds of work per second of new audio."""
         return self._interval([item.facts["rtf"] for item in items])
+
+
+def blocks(frames_ND: np.ndarray) -> list[Moments]:
+    """The moments of every second of an item."""
+    starts = range(0, len(frames_ND), FRAME_RATE_HZ)
+    return [Moments.of(frames_ND[start : start + FRAME_RATE_HZ]) for start in starts]
 
 
 def measured(compute: Callable[[Any], float], items: Sequence[Any]) -> list[float]:

@@ -1,5 +1,6 @@
 """WORLD analysis: f0 and spectral envelopes (Morise et al. 2016), by pyworld. Shapes: T samples, N frames, K bins."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,9 @@ class Analysis:
 
 def analyse(x_T: np.ndarray, from_hz: int, sample_rate_hz: int, frame_s: float) -> Analysis:
     """DIO, StoneMask, CheapTrick on audio resampled to `sample_rate_hz`; x_T is int16 or float."""
-    import pyworld
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it imports pkg_resources
+        import pyworld
 
     x = to_float(x_T) if x_T.dtype == np.int16 else x_T
     x = np.ascontiguousarray(resample(x, from_hz, sample_rate_hz), np.float64)
