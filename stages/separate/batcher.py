@@ -15,6 +15,7 @@ from types import TracebackType
 import numpy as np
 import torch
 
+from stages.lib.cli import UserError
 from stages.separate.model import Separator
 
 Key = tuple[int, int]  # model, samples: what can share a batch
@@ -71,6 +72,8 @@ class Batcher:
             try:
                 answers_BT = self._run(model, chunks)
             except Exception as error:  # handed to whoever waits for it
+                if isinstance(error, torch.OutOfMemoryError):
+                    error = UserError(f"{self._device} has no memory for --batch {self._batch}: try a smaller one")
                 for future in futures:
                     future.set_exception(error)
             else:

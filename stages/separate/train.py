@@ -29,6 +29,8 @@ from stages.separate.small import ARCHITECTURE, build_small, save_repo
 if TYPE_CHECKING:
     import torch
 
+    from stages.lib.training import Run
+
 PROBE_STEPS = 10  # timed to turn --minutes into a number of steps
 
 
@@ -52,8 +54,8 @@ def separation_loss(estimate_BT: "torch.Tensor", vocals_BT: "torch.Tensor") -> "
     return error_BT.abs().mean() + 0.1 * (error_BT.square().mean(dim=1) + 1e-3).log().mean()
 
 
-def train(songs: list[KnownStems], config: TrainerConfig, n_steps: int | None, minutes: float) -> tuple[Any, int]:
-    """(model with averaged weights, steps it took)."""
+def train(songs: list[KnownStems], config: TrainerConfig, n_steps: int | None, minutes: float) -> tuple[Any, "Run"]:
+    """(model with averaged weights, its run: to be finished by whoever has put the model away)."""
     import torch
 
     from stages.lib.training import EMA, Run, make_fabric, set_learning_rate, warmup_cosine
@@ -99,9 +101,9 @@ def train(songs: list[KnownStems], config: TrainerConfig, n_steps: int | None, m
             bar.set_postfix(loss=loss.item())
             bar.update(1)
             run.save_if_due()
+    run.save()
     ema.copy_to(model)
-    run.finish()
-    return model.module.cpu().eval(), run.step
+    return model.module.cpu().eval(), run
 
 
 def held_out_figures(model: Any, songs: list[KnownStems]) -> dict[str, Any]:
@@ -136,11 +138,11 @@ def main(argv: list[str] | None = None) -> int:
     config = TrainerConfig(**{name: getattr(args, name) for name in TrainerConfig.model_fields})
     songs = find_known_stems(args.songs)
     begun_s = time.monotonic()
-    model, n_steps = train(songs, config, args.steps, args.minutes)
+    model, run = train(songs, config, args.steps, args.minutes)
     facts = {
         "architecture": ARCHITECTURE,
         "config": config.model_dump(),
-        "n_steps": n_steps,
+        "n_steps": run.step,
         "n_songs": len(songs),
         "minutes_of_last_run": round((time.monotonic() - begun_s) / 60, 1),
         "weights": save_repo(model, args.out),
@@ -148,6 +150,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.heldout:
         facts["heldout"] = held_out_figures(model, find_known_stems(args.heldout))
     write_atomic(args.out / "training.json", json.dumps(facts, indent=1) + "\n")
+    run.finish()
     print(json.dumps(facts.get("heldout", {})))
     return 0
 

@@ -88,8 +88,9 @@ def test_loss_falls_with_the_error() -> None:
 def test_a_killed_run_goes_on_to_the_same_weights(songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = find_known_stems(songs)
     monkeypatch.chdir(tmp_path)
-    whole, n_steps = train(known, CONFIG, 4, 0.0)
-    assert n_steps == 4
+    whole, run = train(known, CONFIG, 4, 0.0)
+    assert run.step == 4
+    run.finish()
     steps = []
 
     def failing(*args: object) -> np.ndarray:
@@ -108,7 +109,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(songs: Path, tmp_path: Path, m
     resumed, _ = train(known, CONFIG, 4, 0.0)
     for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
-    assert not list((tmp_path / "runs").rglob("checkpoint.pt")), "a finished run keeps no state"
+    again, _ = train(known, CONFIG, 4, 0.0)  # killed behind its last step, before the weights were put away
+    assert torch.equal(next(again.parameters()), next(whole.parameters()))
 
 
 def test_the_command_leaves_a_folder_that_loads(songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,10 +122,11 @@ def test_the_command_leaves_a_folder_that_loads(songs: Path, tmp_path: Path, mon
     assert np.isfinite(facts["heldout"]["si_sdr_improvement_db.vocals"])
     assert (tmp_path / "w" / f"{facts['weights']}.safetensors").is_file()
     assert load_stock("w").sources == ["vocals"]
+    assert not list((tmp_path / "runs").rglob("checkpoint.pt")), "a finished run keeps no state"
 
 
 def test_minutes_become_a_number_of_steps(songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(train_module, "PROBE_STEPS", 2)
-    _, n_steps = train(find_known_stems(songs), CONFIG, None, 0.0)
-    assert n_steps == 2
+    _, run = train(find_known_stems(songs), CONFIG, None, 0.0)
+    assert run.step == 2
