@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from stages.contract import freshness, provenance
-from stages.contract.shards import index_paths
+from stages.contract.shards import ShardError, index_paths
 from stages.ingest.config import IngestConfig
 from stages.lib.cli import UserError, add_path, stage_parser
 from stages.lib.config import load_params, parse_section
@@ -71,7 +71,10 @@ def _ingest(songs: Path, config: IngestConfig, args: argparse.Namespace, key: st
         sources, root = read_manifest(songs), songs.parent
     else:
         raise UserError(f"{songs}: neither a folder nor a manifest ({', '.join(sorted(SUFFIXES))})")
-    places = Places.read(args.places_of or args.out)
+    try:
+        places = Places.read(args.places_of or args.out)
+    except ShardError as error:
+        raise UserError(str(error)) from error
     with Cache(args.cache) as cache:
         summary = ingest(sources, root, config, args.out, cache, max(args.workers, 1), places)
     provenance.write(args.out, "ingest", key, n_shards=len(index_paths(args.out)))

@@ -43,7 +43,7 @@ class IngestConfig(StageConfig):
     )
     near_duplicates: bool = Field(True, description="Drop other copies of a recording, found by fingerprint.")
     near_duplicate_error: float = Field(
-        0.35, ge=0, le=0.5, description="Fingerprints with fewer unequal bits are one recording (0 to 0.5 = chance)."
+        0.3, ge=0, le=0.5, description="Fingerprints with fewer unequal bits are one recording (0 to 0.5 = chance)."
     )
     near_duplicate_overlap: float = Field(
         0.5, gt=0, le=1, description="Share of the shorter recording that must lie within the longer (0 to 1)."

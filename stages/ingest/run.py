@@ -12,6 +12,7 @@ from stages.contract.compute import Made, Recipe, remove_shard, update_shard
 from stages.contract.digests import digest
 from stages.contract.files import remove_temporary
 from stages.contract.graph import STAGES
+from stages.contract.ledger import kind_of
 from stages.contract.shards import index_paths, shard_of
 from stages.ingest.assign import Places, assign
 from stages.ingest.cache import Cache
@@ -66,7 +67,7 @@ def ingest(
         for song in made.values():
             outcomes[song.outcome] += 1
             kept_s += song.audio_s
-            reasons[song.reason.split(":")[0]] += song.outcome != "kept"
+            reasons[kind_of(song.reason)] += song.outcome != "kept"
     for path in index_paths(out):
         if shard_of(path) not in by_shard:
             remove_shard(out, shard_of(path))

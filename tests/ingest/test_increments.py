@@ -8,6 +8,7 @@ from ingest_workshop import touch_later
 from stages.contract import freshness
 from stages.contract.graph import STAGES
 from stages.contract.shards import index_paths, read_index, verify
+from stages.lib.cli import UserError
 
 LRC = "[00:01.00]我们走过这条路\n[00:04.00]看见月亮回到家\n"
 NAMES = [f"{letter}.flac" for letter in "abcdefg"]
@@ -171,6 +172,14 @@ def test_ingest_and_freshness_agree(seven):
     assert marker not in [path for _, path in freshness.stale(params, folders)]
     touch_later(seven.songs / "b.lrc")
     assert marker in [path for _, path in freshness.stale(params, folders)]
+
+
+def test_a_broken_index_is_named(seven):
+    """It holds the places of its songs, so it is not guessed at."""
+    (seven.out / "shard-00001.json").write_text("{")
+    touch_later(seven.songs / "b.lrc")
+    with pytest.raises(UserError, match=r"shard-00001\.json: not a shard index"):
+        seven.run()
 
 
 def test_split_follows_the_song(seven):
