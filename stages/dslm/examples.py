@@ -130,7 +130,8 @@ def make_example(
         hidden = np.zeros(len(truth[stream]), bool)
         if masked and stream in masked:
             hidden[n_prefix + 1 :] = masked[stream][:n_left]
-            hidden[:n_prefix] |= masked[stream][n_left:] if task.edit else False
+            if task.edit:
+                hidden[:n_prefix] = masked[stream][n_left:]
         rows.append(np.where(hidden, special.mask, truth[stream]))
         target = np.append(truth[stream][1:], special.eos)
         target[:n_prefix] = IGNORED
