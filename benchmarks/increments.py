@@ -1,10 +1,11 @@
-"""What does a change cost? Songs recomputed per stage, and seconds, against a build from nothing.
+"""What does a change cost? Files looked at and songs recomputed per stage, and seconds, against a build from nothing.
 
 A corpus of short made-up songs (stems beside them, so that no separator is timed) goes through ingest, separate,
 segment and tokenize; then one song is added, changed, renamed, removed, one lyric is changed, one parameter of
-segment. After each: the counts, and whether every shard equals a clean build's, byte for byte.
+segment. After each: the counts, and whether every shard equals a clean build's, byte for byte. Counts other than
+those that must be, or other bytes, end it with an error.
 
-    python benchmarks/increments.py [--json FILE] [--quick] [--under commands|dvc|snakemake]
+    python benchmarks/increments.py [--json FILE] [--quick] [--under commands|dvc|snakemake] [--only CHANGE ...]
 """
 
 import argparse
@@ -24,11 +25,14 @@ import soundfile
 from ruamel.yaml import YAML
 from table import Row, report
 
+from stages.contract import freshness, provenance
+from stages.contract.graph import STAGES as GRAPH
+
 ROOT = Path(__file__).parents[1]
 RATE_HZ = 44_100
 SONG_S = 6.0
 DATA = ("catalogue", "stems", "clips", "tokens")
-STAGES = ("separate", "segment", "tokenize")
+STAGES = ("ingest", "separate", "segment", "tokenize")
 WORDS = ["river", "lantern", "winter", "morning", "silver", "harbour", "window", "summer", "shadow", "garden"]
 
 
@@ -86,18 +90,19 @@ def nothing(songs: Path, n: int) -> None:
 @dataclass(frozen=True)
 class Change:
     apply: Callable[[Path, int], None]
-    recomputed: tuple[int | None, int | None, int | None]  # songs in separate, segment, tokenize; None: all
+    must: tuple[int | None, ...]  # by STAGES: files ingest looks at (a song has four), songs recomputed; None: all
     segment: Mapping[str, float] | None = None
 
 
 CHANGES = {
-    "nothing": Change(nothing, (0, 0, 0)),
-    "add_song": Change(add, (1, 1, 1)),
-    "one_song": Change(change, (1, 1, 1)),
-    "rename_song": Change(rename, (0, 0, 0)),
-    "remove_song": Change(remove, (0, 0, 0)),
-    "one_lyric": Change(change_lyric, (0, 1, 1)),
-    "one_param": Change(nothing, (0, None, None), {"min_gap_s": 0.16}),
+    "nothing": Change(nothing, (0, 0, 0, 0)),
+    "add_song": Change(add, (4, 1, 1, 1)),
+    "one_song": Change(change, (4, 1, 1, 1)),
+    "rename_song": Change(rename, (4, 0, 0, 0)),
+    "remove_song": Change(remove, (0, 0, 0, 0)),
+    "one_lyric": Change(change_lyric, (1, 0, 1, 1)),
+    "idle_param": Change(nothing, (0, 0, None, 0), {"min_gap_s": 0.16}),  # the same clips come out
+    "one_param": Change(nothing, (0, 0, None, None), {"max_clip_s": 4}),
 }
 
 
@@ -129,36 +134,44 @@ class Project:
             yaml.dump(params, file)
 
     def build(self, places_of: Path | None = None) -> tuple[dict[str, int], float]:
-        """(songs recomputed per stage, seconds) of bringing everything up to date."""
+        """(counts per stage, seconds) of bringing everything up to date."""
         places = ["--places-of", str(places_of)] if places_of else []
-        by_command = [["songcreator", "ingest", *places], *(["songcreator", stage] for stage in STAGES)]
+        by_command = [[["songcreator", "ingest", *places], ["songcreator", "separate", "--songs", "songs"],
+                       ["songcreator", "segment"]], [["songcreator", "tokenize"]]]  # fmt: skip
+        snakemake = ["snakemake", "--cores", "2", "--until"]
         commands = {
             "commands": by_command,
-            "dvc": [["dvc", "repro", "segment"], by_command[-1]],
-            "snakemake": [["snakemake", "--cores", "2", "--until", "segment"], by_command[-1]],
+            "dvc": [[["dvc", "repro", "segment"]], [["dvc", "repro", "--single-item", "tokenize"]]],
+            "snakemake": [[[*snakemake, "segment"]], [[*snakemake, "tokenize"]]],
         }
+        to_clips, to_tokens = commands["commands" if places_of else self.under]
         start = time.perf_counter()
-        said = "".join(self._run(command) for command in commands["commands" if places_of else self.under])
+        said = [self._run(command) for command in to_clips]
+        self._call_models_fresh()
+        said += [self._run(command) for command in to_tokens]
         elapsed_s = time.perf_counter() - start
-        if self.under == "snakemake" and not places_of:
-            said += "".join(self._fresh_logs())
+        logs = self.folder / "logs"
+        text = "".join([*said, *(log.read_text() for log in logs.rglob("*.log"))])
+        shutil.rmtree(logs, ignore_errors=True)
         counts = dict.fromkeys(STAGES, 0)
-        for stage, n in re.findall(r"^(\w+): shard \d+: (\d+) of \d+ songs to do", said, re.M):
+        for stage, n in re.findall(r"^(\w+): shard \d+: (\d+) of \d+ songs to do", text, re.M):
             counts[stage] += int(n)
+        counts["ingest"] = sum(map(int, re.findall(r"^ingest: .* (\d+) looked at anew", text, re.M)))
         return counts, elapsed_s
+
+    def _call_models_fresh(self) -> None:
+        """As if they had been trained on the clips that lie there now, to the same weights."""
+        folders = {name: self.folder / stage.out for name, stage in GRAPH.items()}
+        params = YAML(typ="safe").load((self.folder / "params.yaml").read_text())
+        for name in ("bestrq", "codebook"):
+            key = freshness.key_of(GRAPH[name], params, folders)
+            provenance.write(folders[name], name, key)
 
     def _run(self, command: list[str]) -> str:
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"{' '.join(command)}\n{(done.stdout + done.stderr)[-4000:]}")
         return done.stdout + done.stderr
-
-    def _fresh_logs(self) -> list[str]:
-        logs = list((self.folder / "logs").glob("*/*.log"))
-        texts = [log.read_text() for log in logs]
-        for log in logs:
-            log.unlink()
-        return texts
 
     def bytes(self) -> dict[str, bytes]:
         folders = [self.folder / "data" / name for name in DATA]
@@ -167,12 +180,9 @@ class Project:
     def equals_clean_build(self) -> bool:
         """Build again from nothing, each song in the shard it has (a song keeps its shard for life), and compare."""
         before = self.bytes()
-        places, aside = self.folder / "data/catalogue", self.folder / "aside"
-        shutil.copytree(self.folder / "data", aside)
-        places = aside / "catalogue"
-        shutil.rmtree(self.folder / "data")
-        shutil.rmtree(self.folder / "runs", ignore_errors=True)
-        self.build(places)
+        aside = (self.folder / "data").rename(self.folder / "aside")
+        shutil.rmtree(self.folder / "runs")
+        self.build(aside / "catalogue")
         equal = self.bytes() == before
         shutil.rmtree(self.folder / "data")
         aside.rename(self.folder / "data")
@@ -194,9 +204,10 @@ def freeze_models(folder: Path) -> None:
         width=32, n_layers=2, n_heads=2, mel_mean=(-5.0,) * 80, mel_std=(2.0,) * 80, n_targets=64
     )
     save_model(BestRQ(encoder_config), folder / "models/bestrq", encoder_config)
-    codebook = Codebook(SavedCodebookConfig(layer=2, n_codes=64, codebook_dim=8, width=32))
-    codebook.fit_projections(torch.randn(1000, 32))
-    codebook(torch.randn(4000, 32))
+    codebook = Codebook(SavedCodebookConfig(layer=2, n_codes=64, codebook_dim=8, width=32, n_mels=80))
+    frames = torch.randn(4000, 32), torch.randn(4000, 80)
+    codebook.fit_projections(*frames)
+    codebook(*frames)
     save_model(codebook, folder / "models/codebook", codebook.config)
 
 
@@ -205,23 +216,30 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--quick", action="store_true", help="24 songs")
     parser.add_argument("--under", choices=("commands", "dvc", "snakemake"), default="commands")
+    parser.add_argument("--only", nargs="+", choices=CHANGES, default=list(CHANGES), help="some of the changes")
     args = parser.parse_args()
     n_songs = 24 if args.quick else 200
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    rows = {}
-    print(f"{'change':<12} {'separate':>9} {'segment':>9} {'tokenize':>9}  equal to a clean build")
+    rows, wrong = {}, []
+    print(f"{'change':<12} " + " ".join(f"{stage:>9}" for stage in STAGES) + "  equal to a clean build")
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder) / "project", n_songs, args.under)
         _, clean_s = project.build()
-        for name, change_ in CHANGES.items():
+        for name in args.only:
+            change_ = CHANGES[name]
             change_.apply(project.songs, n_songs)
             if change_.segment:
                 project.set("segment", **change_.segment)
             counts, elapsed_s = project.build()
             equal = project.equals_clean_build()
             print(f"{name:<12} " + " ".join(f"{counts[stage]:>9}" for stage in STAGES) + f"  {equal}", flush=True)
+            n_now = len(list(project.songs.glob("*.lrc")))
+            must = [n_now if n is None else n for n in change_.must]
+            wrong += [name] if list(counts.values()) != must or not equal else []
             rows[name] = Row(elapsed_s, clean_s, "s", 1, "a build from nothing")
     report(f"increments of {n_songs} songs under {args.under}", rows, args.json)
+    if wrong:
+        sys.exit(f"recomputed too much or too little, or other bytes: {', '.join(wrong)}")
 
 
 if __name__ == "__main__":
