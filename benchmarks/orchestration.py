@@ -51,7 +51,7 @@ def synthesize(root: Path, params: dict, n_songs: int) -> None:
     folders = {name: root / stage.out for name, stage in STAGES.items()}
     songs = root / params["ingest"]["songs"]
     songs.mkdir(parents=True)
-    (songs / "recipe.json").write_text("{}")
+    provenance.write(songs, "demo_songs", freshness.key_of(STAGES["demo_songs"], params), STAGES["demo_songs"].marker)
     for stage in STAGES.values():
         out = folders[stage.name]
         if stage.kind in ("catalogue", "shards"):

@@ -19,6 +19,7 @@ from stages.contract.graph import STAGES, Stage
 from stages.contract.shards import index_path, index_paths, read_index, read_indexes, shard_of
 
 Folders = Mapping[str, Path]  # stage name -> where its output lies
+OLD_S = 1  # mtime of what is stale; Snakemake takes 0 for "unknown"
 DEFAULT_FOLDERS: dict[str, Path] = {stage.name: stage.out for stage in STAGES.values()}
 
 
@@ -135,32 +136,27 @@ def stale(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> Iter
         marker = marker_of(stage, folders)
         if stage.kind == "shards":
             yield from ((stage, path) for path in _stale_shards(stage, params, folders))
-        elif stage.kind != "songs" and marker.is_file() and not _marker_is_fresh(stage, params, folders):
+        elif marker.is_file() and not _marker_is_fresh(stage, params, folders):
             yield stage, marker
 
 
-def settle(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS, dry_run: bool = False) -> list[Path]:
+def settle(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> list[Path]:
     """Make mtimes tell Snakemake what the digests say, and return what is stale. Once, before a graph is built.
 
-    The fresh follow each other in pipeline order, whatever mtimes a clone or a checkout left. The stale grow old: a
-    shard's index is not removed, since its stage reuses the songs that did not change. Orphans of vanished shards are
-    removed. A dry run only touches what is fresh.
+    The fresh follow each other in pipeline order, whatever mtimes a clone or a checkout left; the stale are made older
+    than anything, and stay: their stages reuse the songs that did not change.
     """
-    found = list(stale(params, folders))
-    paths = [path for _, path in found]
+    paths = [path for _, path in stale(params, folders)]
     for stage in STAGES.values():
         out = folders[stage.name]
-        files = index_paths(out) if stage.kind in ("catalogue", "shards") else []
-        for path in [*files, marker_of(stage, folders)]:
+        shards = index_paths(out) if stage.kind in ("catalogue", "shards") else []
+        for path in [*shards, marker_of(stage, folders)]:
             if path.is_file() and path not in paths:
                 os.utime(path)
-    for stage, path in [] if dry_run else found:
-        if stage.kind == "shards" and shard_of(path) not in _shards_or_none(stage, folders):
-            remove_shard(path.parent, shard_of(path))
-        elif stage.kind == "shards":
-            os.utime(path, (0, 0))
-        else:
-            path.unlink(missing_ok=True)
+                if out.is_file():  # a result that is a file beside its marker
+                    os.utime(out)
+    for path in paths:
+        os.utime(path, (OLD_S, OLD_S))
     return paths
 
 
@@ -201,12 +197,12 @@ def _marker_is_fresh(stage: Stage, params: Mapping[str, Any], folders: Folders) 
         return False
 
 
-def remove_orphans(stage: Stage, folders: Folders = DEFAULT_FOLDERS) -> None:
-    """Remove shards whose upstream shard is gone."""
-    wanted = set(upstream_shards(stage, folders))
-    for path in index_paths(folders[stage.name]):
+def remove_orphans(out: Path, upstream: Path) -> None:
+    """Remove from `out` the shards that are gone from `upstream`."""
+    wanted = {shard_of(path) for path in index_paths(upstream)}
+    for path in index_paths(out):
         if shard_of(path) not in wanted:
-            remove_shard(path.parent, shard_of(path))
+            remove_shard(out, shard_of(path))
 
 
 def forget_runs(stage: str, key: str, runs: Path = Path("runs")) -> None:

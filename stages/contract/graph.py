@@ -40,6 +40,8 @@ class Stage:
     @property
     def marker(self) -> str:
         """Name of the provenance beside or in the output; its presence means "complete"."""
+        if self.kind == "songs":  # ingest looks at every file there that is not hidden
+            return ".provenance.json"
         return f"{self.out.stem}.provenance.json" if self.out.suffix else "provenance.json"
 
     @property

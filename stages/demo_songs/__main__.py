@@ -2,7 +2,7 @@
 
 Reads   params.yaml, section demo_songs
 Writes  OUT/NAME.flac, OUT/NAME.lrc or .txt; OUT/.truth/NAME.{vocals,accompaniment}.flac, NAME.json;
-        OUT/recipe.json last
+        OUT/.provenance.json last
 Launch  songcreator demo_songs --params params.yaml --out data/demo_songs
 Paper   none: ours. The paper's 8,500 hours of songs are not public.
 """
@@ -26,6 +26,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
+    from stages.contract import freshness
+    from stages.contract.graph import STAGES
     from stages.demo_songs.config import DemoSongsConfig
     from stages.demo_songs.run import run
     from stages.lib.config import load_params, parse_section
@@ -34,7 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     given = {"n_songs": args.n, "seed": args.seed}
     section = dict(values.get("demo_songs") or {}) | {key: value for key, value in given.items() if value is not None}
     config = parse_section({"demo_songs": section}, "demo_songs", DemoSongsConfig, str(args.params))
-    n_rendered = run(config, Path(args.out), args.first, args.workers)
+    key = freshness.key_of(STAGES["demo_songs"], {"demo_songs": section})
+    n_rendered = run(config, Path(args.out), key, args.first, args.workers)
     print(f"demo_songs: {config.n_songs} songs in {args.out}, {n_rendered} rendered now")
     return 0
 

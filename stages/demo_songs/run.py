@@ -1,25 +1,26 @@
 """Many songs on all cores: what is missing is rendered, what is complete stays, what is no longer wanted goes."""
 
 import concurrent.futures
-import json
 import multiprocessing
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.contract.digests import digest
-from stages.contract.files import remove_temporary, write_atomic
+from stages.contract import provenance
+from stages.contract.files import remove_temporary
+from stages.contract.graph import STAGES
 from stages.demo_songs.config import DemoSongsConfig
 from stages.demo_songs.render import render_song, song_name, song_title
-from stages.demo_songs.store import RECIPE, TRUTH, is_complete, remove_orphans, song_recipe, write_song
+from stages.demo_songs.store import TRUTH, is_complete, remove_orphans, song_recipe, write_song
 from stages.lib.progress import progress_bar
 
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def run(config: DemoSongsConfig, out: Path, first: int = 0, n_workers: int | None = None) -> int:
-    """Bring `out` to songs `first` ... `first + n_songs - 1` of the config's seed; returns how many were rendered."""
+def run(config: DemoSongsConfig, out: Path, key: str, first: int = 0, n_workers: int | None = None) -> int:
+    """Bring `out` to songs `first` ... `first + n_songs - 1` of the config's seed; returns how many were rendered.
+    `key` names what asked for them, for freshness."""
     numbers = range(first, first + config.n_songs)
     names = {k: song_name(k, song_title(config.seed, k, config)) for k in numbers}
     recipes = {k: song_recipe(config.seed, k, config) for k in numbers}
@@ -34,7 +35,8 @@ def run(config: DemoSongsConfig, out: Path, first: int = 0, n_workers: int | Non
     with progress_bar(len(missing), "demo_songs", "songs") as bar:
         for _ in _render(missing, config, out, recipes, n_workers or os.cpu_count() or 1):
             bar.update(1)
-    _mark_complete(out, [names[k] for k in numbers], digest(list(recipes.values())))
+    stage = STAGES["demo_songs"]
+    provenance.write(out, stage.name, key, stage.marker, songs=[names[k] for k in numbers])
     return len(missing)
 
 
@@ -71,11 +73,3 @@ def make_song(k: int, config: DemoSongsConfig, out: Path, recipe: str) -> int:
     """Render and write one song: what a worker does."""
     write_song(out, render_song(config.seed, k, config), recipe)
     return k
-
-
-def _mark_complete(out: Path, names: list[str], recipe: str) -> None:
-    """Write the recipe file, unless it says so already: its time tells others whether anything changed."""
-    text = json.dumps({"stage": "demo_songs", "recipe": recipe, "songs": names}, indent=1) + "\n"
-    path = out / RECIPE
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_atomic(path, text)

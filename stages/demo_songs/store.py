@@ -17,7 +17,6 @@ from stages.demo_songs.render import RenderedSong, engine_name
 from stages.demo_songs.vocoder import SAMPLE_RATE_HZ
 
 TRUTH = ".truth"
-RECIPE = "recipe.json"  # in the songs folder, written when all songs are there
 _NOT_OF_A_SONG = {"n_songs", "seed"}
 
 

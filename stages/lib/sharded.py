@@ -28,4 +28,4 @@ def run_shards(stage: str, params: Path, folders: Folders, shard: int | None, ma
         print(f"{stage}: shard {number}: {n_stale} of {len(wanted)} songs to do", file=sys.stderr, flush=True)
         update_shard(out, number, recipe, wanted, make_for(number))
     if shard is None:
-        remove_orphans(row, folders)
+        remove_orphans(out, folders[row.needs[0].stage])

@@ -34,7 +34,7 @@ def names(out):
 def test_layout(folder):
     _, out = folder
     assert len(names(out)) == 2
-    assert (out / "recipe.json").is_file()
+    assert (out / ".provenance.json").is_file()
     for name in names(out):
         assert re.fullmatch(r"\d{4}(-[a-z]+)+", name)
         truth = json.loads((out / ".truth" / f"{name}.json").read_text())
@@ -66,12 +66,13 @@ def test_only_what_is_missing_is_rendered(folder):
     _, out = folder
     config = DemoSongsConfig(n_songs=2, form=("V",), lines_per_section=1, band="numpy", seed=5)
     second = names(out)[1]
-    before = {path: path.stat().st_mtime_ns for path in out.iterdir() if path.is_file()}
-    assert run(config, out, n_workers=1) == 0
-    assert before == {path: path.stat().st_mtime_ns for path in out.iterdir() if path.is_file()}
+    key = json.loads((out / ".provenance.json").read_text())["key"]
+    before = {path: path.stat().st_mtime_ns for path in out.glob("[!.]*")}
+    assert run(config, out, key, n_workers=1) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in out.glob("[!.]*")}
     bytes_before = (out / f"{second}.flac").read_bytes()
     (out / ".truth" / f"{second}.vocals.flac").unlink()
-    assert run(config, out, n_workers=1) == 1
+    assert run(config, out, "key", n_workers=1) == 1
     assert (out / f"{second}.flac").read_bytes() == bytes_before
 
 
@@ -81,7 +82,7 @@ def test_orphans_of_ours_go_and_others_stay(folder):
     mine.write_bytes(b"not ours")
     first = names(out)[0]
     config = DemoSongsConfig(n_songs=1, form=("V",), lines_per_section=1, band="numpy", seed=5)
-    assert run(config, out, n_workers=1) == 0
+    assert run(config, out, "key", n_workers=1) == 0
     assert names(out) == sorted([first, "my own song"])
     assert len(list((out / ".truth").iterdir())) == 3
     mine.unlink()
@@ -91,8 +92,8 @@ def test_workers_make_the_same_bytes(folder, tmp_path):
     """Two processes, started afresh, against one."""
     config = DemoSongsConfig(n_songs=2, form=("V",), lines_per_section=1, band="numpy", seed=5)
     _, out = folder
-    run(config, out, n_workers=1)
-    run(config, tmp_path / "songs", n_workers=2)
+    run(config, out, "key", n_workers=1)
+    run(config, tmp_path / "songs", "key", n_workers=2)
     for path in sorted(path for path in out.rglob("*") if path.is_file()):
         assert (tmp_path / "songs" / path.relative_to(out)).read_bytes() == path.read_bytes()
 

@@ -33,7 +33,7 @@ RULES = rules()
 def folder_of(text: str) -> str:
     """The DVC path a rule's file stands for: a folder for its index or provenance, else the file itself."""
     path = PurePosixPath(text)
-    marks_folder = path.name in ("provenance.json", "recipe.json") or path.name.startswith("shard-")
+    marks_folder = path.name in ("provenance.json", ".provenance.json") or path.name.startswith("shard-")
     return str(path.parent) if marks_folder else text
 
 

@@ -1,6 +1,5 @@
 """Freshness by digest, once, before the graph is built; and the shards a stage has."""
 
-import sys
 from pathlib import Path
 
 from stages.contract import freshness
@@ -11,18 +10,20 @@ wildcard_constraints:
     shard=r"\d{5}",
 
 
-# Jobs read this file too, with --target-jobs in their command line, and so does --lint, which has no DAG: they must
-# change nothing.
-if "--target-jobs" not in sys.argv and workflow.dag_settings:
-    stale = freshness.settle(config, dry_run=workflow.dryrun)
-    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *map(str, stale)}
+# Jobs read this file too: they must change nothing. That this is a dry run cannot be known yet, so no work is
+# thrown away, only times change.
+if workflow.is_main_process:
+    freshness.settle(config)
 
 
 def shard_indexes(folder):
-    """An input function: the index of every shard in `folder`, known once the songs are ingested."""
+    """An input function: the index of every shard in `folder`, known once the songs are ingested. Shards whose songs
+    are all gone get no job: they are removed here, before a model could read them."""
 
     def indexes(wildcards):
         catalogue = Path(checkpoints.ingest.get().output.catalogue).parent
+        if workflow.is_main_process and not workflow.dryrun:
+            freshness.remove_orphans(Path(folder), catalogue)
         return [f"{folder}/{path.name}" for path in index_paths(catalogue)]
 
     return indexes

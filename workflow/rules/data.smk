@@ -3,8 +3,10 @@
 
 rule demo_songs:
     """Songs to try the pipeline on, with true stems."""
+    input:
+        "params.yaml",  # newer than what is stale, and than nothing else
     output:
-        songs=update("data/demo_songs/recipe.json"),
+        songs=update("data/demo_songs/.provenance.json"),
     log:
         "logs/demo_songs.log",
     benchmark:
@@ -20,9 +22,9 @@ checkpoint ingest:
     """Songs and lyrics, checked and catalogued."""
     input:
         songs=lambda _: (
-            "data/demo_songs/recipe.json"
+            "data/demo_songs/.provenance.json"
             if config["ingest"]["songs"] == "data/demo_songs"
-            else []
+            else config["ingest"]["songs"]
         ),
     output:
         catalogue=update("data/catalogue/provenance.json"),
