@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -25,11 +26,24 @@ def make_fabric(precision: str = "32-true") -> Any:
     from lightning.fabric import Fabric
 
     if torch.cuda.is_available():
-        fabric = Fabric(precision=precision)  # type: ignore[arg-type]
+        fabric = Fabric(precision=precision, plugins=starts_its_own())  # type: ignore[arg-type]
     else:
         fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
     fabric.launch()
     return fabric
+
+
+def starts_its_own() -> Any:
+    """For a Slurm job of one task, as Snakemake's are: Fabric would leave it to srun to start a process per GPU, and
+    train on one GPU of however many. None elsewhere: Fabric knows."""
+    from lightning.fabric.plugins.environments import LightningEnvironment
+
+    return LightningEnvironment() if os.environ.get("SLURM_NTASKS") == "1" else None
+
+
+def is_first_process() -> bool:
+    """Where several train one model, one writes it."""
+    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
 def noam(step: int, width: int, warmup: int, factor: float = 1.0) -> float:
@@ -52,7 +66,8 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
 
 
 class EMA:
-    """Exponential moving average of a model's parameters, its memory growing to `decay` from the first step on."""
+    """Exponential moving average of a model's parameters, its memory growing to `decay` from the first step on. It
+    follows the model to another device."""
 
     def __init__(self, model: nn.Module, decay: float):
         self.decay = decay
@@ -65,7 +80,7 @@ class EMA:
         decay = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
         for name, parameter in model.named_parameters():
             if name in self.shadow:
-                self.shadow[name].lerp_(parameter.detach(), 1 - decay)
+                self.shadow[name] = self.shadow[name].to(parameter).lerp_(parameter.detach(), 1 - decay)
 
     @torch.no_grad()
     def copy_to(self, model: nn.Module) -> None:
@@ -86,7 +101,8 @@ class Run:
     """A training run's state in `runs/STAGE/KEY/`, found again by the key of config and inputs.
 
     Holds everything stateful by name (models, optimizers, EMA) and the step; saved under a temporary name and
-    renamed, loaded with weights_only. Randomness needs no saving: every step seeds itself from (seed, step).
+    renamed, loaded with weights_only. Randomness needs no saving: every step seeds itself from (seed, step). Of several
+    processes all read, the first writes.
     """
 
     def __init__(self, stage: str, key: str, parts: Mapping[str, Any], interval_s: float = 60.0, runs: Path = RUNS):
@@ -110,6 +126,8 @@ class Run:
         self.step = state["step"]
 
     def save(self) -> None:
+        if not is_first_process():
+            return
         state = {name: part.state_dict() for name, part in self._parts.items()}
         with atomic_file(self.folder / CHECKPOINT) as file:
             torch.save({**state, "step": self.step}, file)
@@ -131,9 +149,13 @@ def seed_step(seed: int, step: int) -> torch.Generator:
 
 
 class MetricsLog:
-    """DVCLive under `models/X/`: `metrics.json` and `plots/` for `dvc metrics` and `dvc plots`."""
+    """DVCLive under `models/X/`: `metrics.json` and `plots/` for `dvc metrics` and `dvc plots`. Of several processes
+    the first logs."""
 
     def __init__(self, folder: Path, resume: bool = False):
+        self._live: Any = None
+        if not is_first_process():
+            return
         from dvclive import Live
         from scmrepo.exceptions import SCMError
 
@@ -143,19 +165,26 @@ class MetricsLog:
             raise UserError(f"DVCLive needs a commit ({error}): git commit --allow-empty -m start") from error
 
     def log(self, step: int, **values: float) -> None:
+        if self._live is None:
+            return
         self._live.step = step
         for name, value in values.items():
             self._live.log_metric(name, float(value))
         self._live.make_summary()
 
     def close(self, **final: float) -> None:
+        if self._live is None:
+            return
         for name, value in final.items():
             self._live.log_metric(name, float(value), plot=False)
         self._live.end()
 
 
 def finish_model(folder: Path, stage: str, key: str, run: Run, **facts: Any) -> None:
-    """The last two acts of a training command: provenance (the model is complete), then the state may go."""
+    """The last two acts of a training command: provenance (the model is complete), then the state may go. Processes
+    beside the first end earlier: they must not call an unwritten model complete."""
+    if not is_first_process():
+        return
     provenance.write(folder, stage, key, **facts)
     run.finish()
 

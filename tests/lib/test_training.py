@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from stages.lib.training import EMA, MetricsLog, Run, noam, read_metrics, seed_step, warmup_cosine
+from stages.lib import training
+from stages.lib.training import EMA, MetricsLog, Run, finish_model, noam, read_metrics, seed_step, warmup_cosine
 
 
 def test_noam_peaks_at_the_end_of_warmup():
@@ -29,6 +30,14 @@ def test_ema_follows_its_definition():
         decay = min(0.9, (1 + n) / (10 + n))
         shadow = decay * shadow + (1 - decay) * n / 10
     assert ema.shadow["weight"].item() == pytest.approx(shadow, rel=1e-5)
+
+
+def test_ema_follows_a_model_that_moved():
+    model = nn.Linear(2, 2)
+    ema = EMA(model, decay=0.9)
+    model.to("meta")  # as Fabric moves one to the GPU after its average was begun
+    ema.update(model)
+    assert ema.shadow["weight"].is_meta
 
 
 def train(run, model, optimizer, until):
@@ -78,3 +87,29 @@ def test_metrics_become_files_dvc_reads(tmp_path):
     assert read_metrics(tmp_path)["final"] == 0.25
     rows = (tmp_path / "plots/metrics/loss.tsv").read_text().splitlines()
     assert len(rows) == 4 and math.isclose(float(rows[-1].split("\t")[-1]), 1 / 3)
+
+
+def test_of_several_processes_only_the_first_writes(tmp_path, monkeypatch):
+    model, _ = fresh()
+    monkeypatch.setattr(training, "is_first_process", lambda: False)
+    log = MetricsLog(tmp_path / "model")
+    log.log(0, loss=1.0)
+    log.close(final=1.0)
+    run = Run("toy", "k", {"model": model}, runs=tmp_path / "runs")
+    run.save()
+    finish_model(tmp_path / "model", "toy", "k", run)
+    assert run.folder.is_dir(), "the first may still be saving there"
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_slurm_job_of_one_task_starts_a_process_per_gpu(monkeypatch):
+    from lightning.fabric import Fabric
+
+    for name, value in {"NTASKS": "1", "JOB_NAME": "snakemake", "PROCID": "0", "LOCALID": "0", "NODEID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp", plugins=training.starts_its_own())
+    assert fabric.world_size == 2
+    assert not fabric.strategy.cluster_environment.creates_processes_externally
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    assert training.starts_its_own() is None, "srun has started the processes"
