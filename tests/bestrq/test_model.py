@@ -50,6 +50,13 @@ def test_the_quantizer_never_learns(model):
     assert all(torch.equal(before[name], value) for name, value in model.quantizer.state_dict().items())
 
 
+def test_targets_are_those_of_full_precision(model):
+    mel_BTF = mels(4, 200)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        under = model.targets(mel_BTF)
+    assert torch.equal(under, model.targets(mel_BTF))
+
+
 def test_saved_and_loaded_alike(model, tmp_path):
     from stages.lib.models import save_model
 
