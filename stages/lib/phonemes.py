@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from stages.lib import espeak
+from stages.lib.cli import UserError
 
 PAD = "<pad>"  # id 0: padding of a batch, and the blank of a CTC model
 UNKNOWN = "<unk>"
@@ -39,7 +40,7 @@ _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0002ffff]")
 _RUNS = re.compile(rf"{_HAN.pattern}+|(?:(?!{_HAN.pattern}).)+", re.DOTALL)
 
 
-class PhonemizerError(RuntimeError):
+class PhonemizerError(UserError):
     """A model trained on phonemes asked for without espeak, or the reverse: names both and the remedy."""
 
 
