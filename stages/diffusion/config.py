@@ -19,7 +19,7 @@ class UnetConfig(StageConfig):
         default=(1, 2, 2, 4), min_length=1, description="By which each level shortens time."
     )
     blocks: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(
-        default=(4, 4, 4, 4), min_length=1, description="Residual blocks per level, on the way down (Stable Audio: 4)."
+        default=(2, 2, 2, 2), min_length=1, description="Residual blocks per level, on the way down (Stable Audio: 2)."
     )
     attentions: tuple[Annotated[int, Field(ge=0, le=16)], ...] = Field(
         default=(1, 3, 3, 3, 3), min_length=2, description="Transformer blocks per level, and in the middle."
