@@ -9,7 +9,8 @@ from ruamel.yaml import YAML
 from stages.contract.graph import STAGES
 
 ROOT = Path(__file__).parents[2]
-DVC = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())
+DVC = PIPELINE["stages"]
 CODE = ("stages/", "weights/")  # what DVC alone watches: to Snakemake's graph they count through the digests
 
 
@@ -88,3 +89,9 @@ def test_the_table_names_every_input(name):
     table |= {str(STAGES[other].out) for other in (*stage.models, *stage.results)}
     declared = files_of(RULES[name].get("input", "")) - {"results/metrics.provenance.json", "data/demo_songs"}
     assert table == declared
+
+
+def test_every_model_shows_its_metrics_and_curves():
+    models = [stage.out for stage in STAGES.values() if stage.kind == "model"]
+    assert PIPELINE["metrics"] == [f"{out}/metrics.json" for out in models]
+    assert PIPELINE["plots"] == [{f"{out}/plots/metrics": {"x": "step"}} for out in models]
