@@ -20,11 +20,11 @@ def test_any_factors_meet_their_skips(factors):
     assert Unet(config, 5, 3)(torch.randn(1, 5, 41), torch.rand(1)).shape == (1, 3, 41)
 
 
-def test_the_papers_unet_has_about_a_billion_parameters():
-    """Stable Audio 1.0's has 907 M, with cross-attention to text and 64 latent channels; ours takes its settings."""
+def test_the_papers_unet_is_stable_audios_without_the_text():
+    """Stable Audio 1.0's has 907 M, over 100 M of them in cross-attention to text; ours takes its settings."""
     with torch.device("meta"):
         unet = Unet(UnetConfig(), 32 + 256, 32)
-    assert 0.8e9 < sum(p.numel() for p in unet.parameters()) < 1.1e9
+    assert 0.75e9 < sum(p.numel() for p in unet.parameters()) < 0.85e9
 
 
 @pytest.mark.parametrize("n_tokens", [1, 2, 50, 333])
