@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
             f"--{name}", type=Path, default=Path(f"data/{name}"), help=f"folder of {what} shards (default: %(default)s)"
         )
     own = parser.add_argument_group("with TASK")
-    own.add_argument("--lyrics", help="a text file, one sentence per line, or the words themselves")
+    own.add_argument("--lyrics", help="a text file, a sentence per line, or the words themselves; to edit: all of them")
     own.add_argument("--language", default="en", help="of the lyrics: en, zh, ... (default: %(default)s)")
     own.add_argument("--song", type=Path, help="a mixed song: its tracks are separated and handed in")
     for flag, what in (

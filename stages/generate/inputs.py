@@ -34,7 +34,7 @@ def inputs_of(task: Task) -> tuple[Input, ...]:
 
 
 def _rows(task: Task) -> Iterator[Input]:
-    yield Input("lyrics", "text", task.lyrics, "the words, one sentence per line")
+    yield Input("lyrics", "text", task.lyrics, _LYRICS[task.edit])
     # With neither words nor a track there is nothing to go on but the prompt.
     prompt: Need = "optional" if task.given or task.lyrics != "unused" else "needed"
     for stream in DECODER_STREAMS:
@@ -49,9 +49,13 @@ def _rows(task: Task) -> Iterator[Input]:
     yield Input("seconds", "seconds", "unused" if task.fixed_length else "optional", _SECONDS[task.edit])
 
 
+_LYRICS = {
+    False: "the words, one sentence per line",
+    True: "all words of the track, the new ones in their place, one sentence per line",  # as in training
+}
 _SECONDS = {
-    False: "how long the result may last",
-    True: "how long the rewritten span may last (default: as long as what it replaces)",
+    False: "how long the result lasts (default: until the model ends it)",
+    True: "how long the rewritten span lasts (default: as long as what it replaces)",
 }
 _ADJECTIVES = {"vocals": "vocal", "accompaniment": "accompaniment"}
 

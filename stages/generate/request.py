@@ -13,6 +13,7 @@ from stages.contract.tokens import FRAME_RATE_HZ, SAMPLE_RATE_HZ, SAMPLES_PER_TO
 from stages.generate.inputs import RequestError, check, prompt_name
 
 MIN_TRACK_S = 0.5
+MAX_S = 600.0  # ten minutes: beyond it is a mistyped number, which would fill the memory
 FORMATS = (".flac", ".wav", ".ogg", ".mp3")
 
 
@@ -71,8 +72,8 @@ class Request:
         values |= {str(stream): track for stream, track in self.given.items()}
         values |= {prompt_name(stream): track for stream, track in self.prompts.items()}
         check(self.task, {**values, "seconds": self.seconds})
-        if self.seconds is not None and self.seconds <= 0:
-            raise RequestError(f"{self.task.name}: --seconds must be positive, got {self.seconds:g}")
+        if self.seconds is not None and not 0 < self.seconds <= MAX_S:
+            raise RequestError(f"{self.task.name}: --seconds must lie in 0..{MAX_S:g}, got {self.seconds:g}")
         if self.given:
             shortest = min(track.n_frames for track in self.given.values())
             object.__setattr__(self, "given", {s: track.part(0, shortest) for s, track in self.given.items()})

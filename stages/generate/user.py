@@ -1,6 +1,7 @@
 """A user's files and words as a Request: audio of any rate and format, lyrics as text or a file, a mixed song by way
 of the separator. Shapes: C channels, T samples at 44.1 kHz."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from stages.generate.request import Request, Track
 from stages.lib.audio import AudioError, decode_flac, read_audio, resample, to_int16, to_mono
 
 Audio = str | Path | tuple[np.ndarray, int]  # a file, or (samples T or CT, sample_rate_hz)
+MARKED_UP = (".lrc", ".srt", ".vtt", ".json")  # lyrics among times and tags
 
 
 def to_request(task: Task, values: Mapping[str, Any], language: str | None = None, seed: int = 0) -> Request:
@@ -46,11 +48,8 @@ def read_lyrics(lyrics: str | Path | Sequence[str] | None) -> tuple[str, ...]:
     if lyrics is None:
         return ()
     if isinstance(lyrics, str | Path):
-        path = Path(lyrics)
-        is_file = isinstance(lyrics, Path) or ("\n" not in lyrics and len(lyrics) < 1024 and path.is_file())
-        if is_file and not path.is_file():
-            raise RequestError(f"{path}: no such file of lyrics")
-        lines = _decode(path).splitlines() if is_file else str(lyrics).splitlines()
+        is_file = isinstance(lyrics, Path) or _names_a_file(lyrics)
+        lines = (_text_of(Path(lyrics)) if is_file else str(lyrics)).splitlines()
     else:
         lines = list(lyrics)
     sentences = tuple(line.strip() for line in lines if line.strip())
@@ -59,13 +58,23 @@ def read_lyrics(lyrics: str | Path | Sequence[str] | None) -> tuple[str, ...]:
     return sentences
 
 
-def _decode(path: Path) -> str:
+def _names_a_file(lyrics: str) -> bool:
+    """Words that end like a file's name are one, mistyped perhaps: nobody wants it sung."""
+    is_there = os.path.isfile(lyrics)  # noqa: PTH113 (Path.is_file raises for a verse, too long for a name)
+    return is_there or ("\n" not in lyrics and lyrics.lower().endswith((".txt", *MARKED_UP)))
+
+
+def _text_of(path: Path) -> str:
+    if path.suffix.lower() in MARKED_UP:
+        raise RequestError(f"--lyrics {path}: its times and tags would be sung; hand in plain text, line by line")
+    if not path.is_file():
+        raise RequestError(f"--lyrics {path}: no such file")
     data = path.read_bytes()
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RequestError(
-            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+            f"--lyrics {path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
         ) from error
 
 

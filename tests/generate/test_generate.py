@@ -13,6 +13,7 @@ from stages.contract.records import STREAMS
 from stages.contract.tasks import TASKS
 from stages.contract.tokens import SAMPLE_RATE_HZ, SAMPLES_PER_TOKEN
 from stages.generate import __main__ as command
+from stages.generate.user import read_lyrics
 from stages.lib.audio import decode_flac
 from stages.lib.cli import UserError
 
@@ -139,12 +140,20 @@ def test_a_given_track_fixes_the_length_to_the_sample(project, tmp_path):
     assert soundfile.info(out).frames == n_samples // SAMPLES_PER_TOKEN * SAMPLES_PER_TOKEN
 
 
+def test_a_verse_in_one_line_is_words():
+    verse = "la " * 120  # too long to be a file's name
+    assert read_lyrics(verse) == (verse.strip(),)
+
+
 @pytest.mark.parametrize(
     "given, message",
     [
         (["lyrics_to_song"], "needs --lyrics"),
         (["lyrics_to_song", "--lyrics", "a", "--vocals", "x.wav"], "cannot use --vocals"),
         (["vocals_to_song", "--vocals", "nowhere.wav"], "--vocals nowhere.wav: no such file"),
+        (["lyrics_to_song", "--lyrics", "wrods.txt"], "--lyrics wrods.txt: no such file"),
+        (["lyrics_to_song", "--lyrics", "song.lrc"], "--lyrics song.lrc: its times and tags would be sung"),
+        (["lyrics_to_song", "--lyrics", "a", "--seconds", "nan"], "--seconds must lie in 0..600"),
         (["lyrics_to_song", "--lyrics", "a", "--out", "song.xyz"], "format must be one of"),
         (["lyrics_to_vocals", "--lyrics", "a", "--song", "x.wav"], "cannot use --song"),
         ([], "name a TASK"),
