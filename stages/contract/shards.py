@@ -136,11 +136,14 @@ def write_members(file: IO[bytes], members: Iterable[tuple[str, bytes]]) -> None
 
 
 class TarReader:
-    """Members of a tar by name; opens the file once and seeks."""
+    """Members of a tar by name; opens the file once and seeks. Raises ShardError where the tar is not whole."""
 
     def __init__(self, path: Path):
-        self._tar = tarfile.open(path)  # noqa: SIM115 (closed by close())
-        self._members = {info.name: info for info in self._tar.getmembers()}
+        try:
+            self._tar = tarfile.open(path)  # noqa: SIM115 (closed by close())
+            self._members = {info.name: info for info in self._tar.getmembers()}
+        except tarfile.TarError as error:
+            raise ShardError(f"{path}: not a whole tar ({error}); delete it and run its stage again") from error
 
     def read(self, name: str) -> bytes:
         file = self._tar.extractfile(self._members[name])

@@ -2,8 +2,6 @@
 
 import errno
 import os
-import threading
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -14,9 +12,9 @@ from stages.contract.digests import digest
 from stages.contract.files import FoundFile
 from stages.ingest.fingerprint import Fingerprint
 from stages.ingest.probe import AudioFacts, LyricsFacts, probe_audio, probe_lyrics
+from stages.lib.workers import leave_with
 
 _IN_FLIGHT_PER_WORKER = 4
-_LOOK_UP_S = 0.5  # how often a worker looks whether its parent still lives
 _NOT_THE_FILES_FAULT = {errno.ENOSPC, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 
@@ -107,15 +105,8 @@ def _executor(workers: int) -> ProcessPoolExecutor:
 
 
 def _start_worker(parent: int) -> None:
-    """Decoders in C write their complaints straight to the terminal; ours are on the ledger. And a worker whose
-    parent was killed would wait for ever."""
+    """Decoders in C write their complaints straight to the terminal; ours are on the ledger."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-
-
-def _leave_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LOOK_UP_S)
-    os._exit(1)
+    leave_with(parent)

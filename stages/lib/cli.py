@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from stages.contract.shards import ShardError
+
 
 class UserError(Exception):
     """Something the user can mend. The message names the file, the field and the remedy; no traceback is shown."""
@@ -40,7 +42,7 @@ def run_main(main: Callable[[list[str] | None], int], argv: list[str] | None = N
     """Run a command; turn what a user can mend, and a full disk, into one clear line and exit code 2."""
     try:
         return main(argv)
-    except (UserError, FileNotFoundError) as error:
+    except (UserError, ShardError, FileNotFoundError) as error:
         message = str(error)
     except BrokenPipeError:
         return 0
@@ -49,5 +51,6 @@ def run_main(main: Callable[[list[str] | None], int], argv: list[str] | None = N
         return 130
     except OSError as error:
         message = error.strerror or str(error)
+        message = f"{error.filename}: {message}" if error.filename else message
     print(f"songcreator: error: {message}", file=sys.stderr)
     return 2

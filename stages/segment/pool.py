@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from typing import Any, TypeVar
 
+from stages.lib.workers import leave_with
+
 T = TypeVar("T")
 
 _work: Callable[[Any], Any] | None = None  # what forked workers find; functions themselves cannot be sent
@@ -35,7 +37,8 @@ def parallel(work: Callable[[str], T], items: Sequence[str], device: str, jobs: 
     torch.set_num_threads(1)  # a core each; and no thread pool is alive when the workers are forked
     _work = work
     try:
-        with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
+        fork = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(jobs, fork, initializer=leave_with, initargs=(os.getpid(),)) as pool:
             todo = iter(items)
             running = {pool.submit(_do, item) for item in itertools.islice(todo, jobs + 1)}
             while running:

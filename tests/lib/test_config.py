@@ -40,6 +40,11 @@ def test_errors_a_user_can_mend_have_no_traceback(capsys):
     assert capsys.readouterr().err == "songcreator: error: params.yaml: toy.hop: must be positive\n"
 
 
+def test_what_the_system_refuses_is_named(capsys, tmp_path):
+    assert run_main(lambda _: len(tmp_path.read_bytes())) == 2
+    assert capsys.readouterr().err == f"songcreator: error: {tmp_path}: Is a directory\n"
+
+
 def test_help_lists_every_verb(capsys):
     from stages.__main__ import VERBS, main
 
