@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from table import Row, report
 
 from stages.contract import freshness, provenance
 from stages.contract.graph import STAGES as GRAPH
+from stages.contract.shards import index_paths
 
 ROOT = Path(__file__).parents[1]
 RATE_HZ = 44_100
@@ -135,20 +136,10 @@ class Project:
 
     def build(self, places_of: Path | None = None) -> tuple[dict[str, int], float]:
         """(counts per stage, seconds) of bringing everything up to date."""
-        places = ["--places-of", str(places_of)] if places_of else []
-        by_command = [[["songcreator", "ingest", *places], ["songcreator", "separate", "--songs", "songs"],
-                       ["songcreator", "segment"]], [["songcreator", "tokenize"]]]  # fmt: skip
-        snakemake = ["snakemake", "--cores", "2", "--until"]
-        commands = {
-            "commands": by_command,
-            "dvc": [[["dvc", "repro", "segment"]], [["dvc", "repro", "--single-item", "tokenize"]]],
-            "snakemake": [[[*snakemake, "segment"]], [[*snakemake, "tokenize"]]],
-        }
-        to_clips, to_tokens = commands["commands" if places_of else self.under]
+        under = {"commands": self._commands, "dvc": self._dvc, "snakemake": self._snakemake}[self.under]
+        commands = self._commands("--places-of", str(places_of)) if places_of else under()
         start = time.perf_counter()
-        said = [self._run(command) for command in to_clips]
-        self._call_models_fresh()
-        said += [self._run(command) for command in to_tokens]
+        said = [self._run(command) for command in commands]
         elapsed_s = time.perf_counter() - start
         logs = self.folder / "logs"
         text = "".join([*said, *(log.read_text() for log in logs.rglob("*.log"))])
@@ -158,6 +149,26 @@ class Project:
             counts[stage] += int(n)
         counts["ingest"] = sum(map(int, re.findall(r"^ingest: .* (\d+) looked at anew", text, re.M)))
         return counts, elapsed_s
+
+    def _commands(self, *places: str) -> Iterator[list[str]]:
+        yield ["songcreator", "ingest", *places]
+        yield ["songcreator", "separate", "--songs", "songs"]
+        yield ["songcreator", "segment"]
+        self._call_models_fresh()
+        yield ["songcreator", "tokenize"]
+
+    def _dvc(self) -> Iterator[list[str]]:
+        yield ["dvc", "repro", "segment"]
+        self._call_models_fresh()
+        yield ["dvc", "repro", "--single-item", "tokenize"]
+
+    def _snakemake(self) -> Iterator[list[str]]:
+        """`--until` sees nothing behind a checkpoint, which ingest is: shards are asked for by name."""
+        yield ["snakemake", "--cores", "2", "--until", "ingest"]
+        shards = [path.name for path in index_paths(self.folder / "data/catalogue")]
+        yield ["snakemake", "--cores", "2", *(f"data/clips/{name}" for name in shards)]
+        self._call_models_fresh()
+        yield ["snakemake", "--cores", "2", *(f"data/tokens/{name}" for name in shards)]
 
     def _call_models_fresh(self) -> None:
         """As if they had been trained on the clips that lie there now, to the same weights."""
