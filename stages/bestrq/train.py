@@ -21,7 +21,16 @@ from stages.lib.cli import UserError
 from stages.lib.data import ClipRef
 from stages.lib.models import save_model
 from stages.lib.progress import progress, progress_bar
-from stages.lib.training import RUNS, MetricsLog, Run, make_fabric, seed_step, set_learning_rate, warmup_cosine
+from stages.lib.training import (
+    RUNS,
+    MetricsLog,
+    Run,
+    clipped_step,
+    make_fabric,
+    seed_step,
+    set_learning_rate,
+    warmup_cosine,
+)
 
 
 @dataclass(frozen=True)
@@ -184,8 +193,7 @@ def train(
             )
             scored = score(model, batch, config, generator)
             fabric.backward(scored.loss)
-            fabric.clip_gradients(model, optimizer, max_norm=config.grad_clip)
-            optimizer.step()
+            clipped_step(fabric, model, optimizer, config.grad_clip)
             optimizer.zero_grad(set_to_none=True)
             run.step += 1
             if run.step % config.log_every == 0 or run.step == config.n_steps:

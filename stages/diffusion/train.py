@@ -12,7 +12,7 @@ from stages.diffusion.model import LatentDiffusion
 from stages.diffusion.schedule import add_noise, stratified_times
 from stages.lib.parts import Parts, mean_figures
 from stages.lib.progress import progress_bar
-from stages.lib.training import EMA, MetricsLog, Run, seed_step, set_learning_rate, warmup_cosine
+from stages.lib.training import EMA, MetricsLog, Run, clipped_step, seed_step, set_learning_rate, warmup_cosine
 
 VALID_BATCHES = 4
 
@@ -97,8 +97,7 @@ class Denoising:
 
         self.parts_of_batch.backward(loss, range(len(parts)), frames, self.model)
         set_learning_rate(self.optimizer, rate)
-        self.fabric.clip_gradients(self.model, self.optimizer, max_norm=config.gradient_clip)
-        self.optimizer.step()
+        clipped_step(self.fabric, self.model, self.optimizer, config.gradient_clip)
         self.ema.update(self.model.module)
         return mean_figures([{"loss": loss} for loss in losses], frames) | {"learning_rate": rate}
 
@@ -108,7 +107,7 @@ def train(denoising: Denoising, windows: Windows, run: Run, log: MetricsLog) -> 
     config, fabric = denoising.config, denoising.fabric
     with progress_bar(config.n_steps, "diffusion", "steps", initial=run.step) as bar:
         while run.step < config.n_steps:
-            generator = seed_step(config.seed, run.step)
+            generator = seed_step(config.seed + fabric.global_rank, run.step)
             batch = Batch(*fabric.to_device(list(vars(windows.batch(run.step)).values())))
             figures = denoising.step(batch, run.step, generator)
             if run.step % config.log_every_steps == 0:

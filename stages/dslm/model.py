@@ -222,7 +222,8 @@ class DSLM(nn.Module, PyTorchModelHubMixin):
         memory_1BLD, lyrics_valid_BL = self.read_lyrics(lyrics_BL)
         valid_SBT = self.is_valid(tokens_SBT)
         positions_1T = torch.arange(n_frames, device=tokens_SBT.device)[None]
-        bca = n_streams > 1 and bool((other_SB != masks.NOTHING).any())
+        # In training always, were it for nothing: with several processes every weight must take part in every step.
+        bca = n_streams > 1 and (self.training or bool((other_SB != masks.NOTHING).any()))
         sight = Sight(
             rotation(positions_1T, self.head_width),
             own=self._mask(own_SB, valid_SBT),

@@ -18,7 +18,7 @@ from stages.dslm.nll import compare, cross_entropies, nll
 from stages.lib.models import save_model
 from stages.lib.phonemes import engine_name
 from stages.lib.progress import progress_bar
-from stages.lib.training import RUNS, MetricsLog, Run, make_fabric, noam, seed_step, set_learning_rate
+from stages.lib.training import RUNS, MetricsLog, Run, clipped_step, make_fabric, noam, seed_step, set_learning_rate
 
 
 def build(config: Config, n_codes: int) -> DSLM:
@@ -34,7 +34,7 @@ def train(
     settings = config.training
     fabric = make_fabric(settings.precision)
     module = build(config, n_codes)
-    module.attention = settings.attention
+    module.attention = settings.attention if fabric.device.type == "cuda" else "dense"  # no other backward
     adam = torch.optim.Adam(module.parameters(), betas=(0.9, 0.98), eps=1e-9)
     model, optimizer = fabric.setup(module, adam)
     run = Run("dslm", key, {"model": module, "optimizer": optimizer}, settings.checkpoint_s, runs)
@@ -57,8 +57,7 @@ def train(
             losses = cross_entropies(logits, batch, settings.label_smoothing)
             loss = torch.stack(list(losses.values())).sum()
             fabric.backward(loss)
-            fabric.clip_gradients(model, optimizer, max_norm=settings.clip_gradient)
-            optimizer.step()
+            clipped_step(fabric, model, optimizer, settings.clip_gradient)
             optimizer.zero_grad(set_to_none=True)
 
             last = run.step == settings.n_steps

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +45,16 @@ def starts_its_own() -> Any:
 def is_first_process() -> bool:
     """Where several train one model, one writes it."""
     return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+
+
+def clipped_step(fabric: Any, model: Any, optimizer: Any, max_norm: float) -> None:
+    """A step of the optimizer on gradients of at most `max_norm`. Left out where they are not finite: a resumed run
+    meets the same batch again, so an error would end it at the same step each time."""
+    norm = fabric.clip_gradients(model, optimizer, max_norm=max_norm, error_if_nonfinite=False)
+    if torch.isfinite(norm):
+        optimizer.step()
+    else:
+        print("a step was left out: its gradients are not finite", file=sys.stderr, flush=True)
 
 
 def noam(step: int, width: int, warmup: int, factor: float = 1.0) -> float:

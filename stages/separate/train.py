@@ -58,7 +58,7 @@ def train(songs: list[KnownStems], config: TrainerConfig, n_steps: int | None, m
     """(model with averaged weights, its run: to be finished by whoever has put the model away)."""
     import torch
 
-    from stages.lib.training import EMA, Run, make_fabric, set_learning_rate, warmup_cosine
+    from stages.lib.training import EMA, Run, clipped_step, make_fabric, set_learning_rate, warmup_cosine
 
     fabric = make_fabric()
     torch.manual_seed(config.seed)
@@ -90,8 +90,7 @@ def train(songs: list[KnownStems], config: TrainerConfig, n_steps: int | None, m
             loss = separation_loss(estimate_BT, stems_BST[:, 0] * scale_B1)
             optimizer.zero_grad()
             fabric.backward(loss)
-            fabric.clip_gradients(model, optimizer, max_norm=config.clip_norm)
-            optimizer.step()
+            clipped_step(fabric, model, optimizer, config.clip_norm)
             ema.update(model)
             run.step += 1
             if plan.n_steps is None and run.step - first == PROBE_STEPS:

@@ -23,30 +23,40 @@ from stages.tokenize.figures import code_counts, codebook_used_fraction, perplex
 from stages.tokenize.vq import Codebook
 from stages.tokenize.windows import encode
 
+FIT_FRAMES = 200_000  # behind the first projections: more do not move them, and cost 26 bytes a value
 SEED_OF_VALID = 1  # added to the seed: another draw of frames
 
 
 class Reservoir:
-    """An even sample of `size` rows of a stream of any length: the rows with the smallest random keys."""
+    """An even sample of `size` rows of a stream of any length: the rows with the smallest random keys. Rows whose key
+    cannot stay are not kept; the others are sorted out when there are twice `size`, not at every addition."""
 
     def __init__(self, size: int, seed: int):
-        self._size = size
+        self._size, self._limit = size, 1.0
         self._generator = torch.Generator().manual_seed(seed)
-        self._keys_N = torch.empty(0)
-        self._rows_ND: Tensor | None = None
+        self._keys: list[Tensor] = []
+        self._rows: list[Tensor] = []
 
     def add(self, rows_ND: Tensor) -> None:
-        keys_N = torch.cat([self._keys_N, torch.rand(len(rows_ND), generator=self._generator)])
-        rows_ND = rows_ND.cpu() if self._rows_ND is None else torch.cat([self._rows_ND, rows_ND.cpu()])
+        keys_N = torch.rand(len(rows_ND), generator=self._generator)
+        stays_N = keys_N < self._limit
+        self._keys.append(keys_N[stays_N])
+        self._rows.append(rows_ND[stays_N.to(rows_ND.device)].cpu())
+        if sum(map(len, self._keys)) >= 2 * self._size:
+            self._sort_out()
+
+    def _sort_out(self) -> None:
+        keys_N, rows_ND = torch.cat(self._keys), torch.cat(self._rows)
         if len(keys_N) > self._size:
             keys_N, chosen_N = keys_N.topk(self._size, largest=False)
-            rows_ND = rows_ND[chosen_N]
-        self._keys_N, self._rows_ND = keys_N, rows_ND
+            rows_ND, self._limit = rows_ND[chosen_N], float(keys_N.max())
+        self._keys, self._rows = [keys_N], [rows_ND]
 
     @property
     def rows_ND(self) -> Tensor:
-        assert self._rows_ND is not None, "nothing was added"
-        return self._rows_ND
+        assert self._rows, "nothing was added"
+        self._sort_out()
+        return self._rows[0]
 
 
 class Frames(NamedTuple):
@@ -54,6 +64,10 @@ class Frames(NamedTuple):
 
     features_ND: Tensor
     mel_NF: Tensor
+
+    def sample(self, n: int, seed: int) -> "Frames":
+        chosen_N = torch.randperm(len(self.mel_NF), generator=torch.Generator().manual_seed(seed))[:n]
+        return Frames(self.features_ND[chosen_N], self.mel_NF[chosen_N])
 
 
 @dataclass(frozen=True)
@@ -97,9 +111,7 @@ def batches(frames: Frames, config: CodebookConfig, first_step: int) -> Iterator
 @torch.no_grad()
 def initialise_codes(codebook: Codebook, frames: Frames, config: CodebookConfig) -> None:
     """k-means: the library's, on the first batch that it sees, which therefore is a large one."""
-    generator = torch.Generator().manual_seed(config.seed)
-    chosen_N = torch.randperm(len(frames.mel_NF), generator=generator)[: config.kmeans_frames]
-    codebook(frames.features_ND[chosen_N], frames.mel_NF[chosen_N])
+    codebook(*frames.sample(config.kmeans_frames, config.seed))
 
 
 @torch.no_grad()
@@ -136,7 +148,7 @@ def train(
     listener = Listener(encoder.eval().to(fabric.device), config.layer, config.windows_per_batch)
     frames = listener.frames(train_refs, config.n_clips, config.n_features, config.seed)
     codebook = build(config, encoder)
-    codebook.fit_projections(*frames)
+    codebook.fit_projections(*frames.sample(FIT_FRAMES, config.seed))
     frames = fabric.to_device(frames)
     parameters = [p for p in codebook.parameters() if p.requires_grad]
     model, optimizer = fabric.setup(codebook, torch.optim.Adam(parameters, lr=config.learning_rate))

@@ -10,7 +10,7 @@ from stages.contract.tokens import SAMPLE_RATE_HZ
 from stages.lib.audio import to_float
 from stages.lib.parts import Parts, mean_figures
 from stages.lib.progress import progress_bar
-from stages.lib.training import EMA, MetricsLog, Run, seed_step, set_learning_rate, warmup_cosine
+from stages.lib.training import EMA, MetricsLog, Run, clipped_step, seed_step, set_learning_rate, warmup_cosine
 from stages.vae.config import VaeConfig
 from stages.vae.crops import Crops
 from stages.vae.discriminators import Discriminators
@@ -112,8 +112,7 @@ class Adversaries:
         self.parts_of_batch.backward(loss, range(len(heard)), sizes, self.autoencoder)
         self.discriminators.requires_grad_(True)
         set_learning_rate(self.autoencoder_optimizer, rate)
-        self.fabric.clip_gradients(self.autoencoder, self.autoencoder_optimizer, max_norm=config.gradient_clip)
-        self.autoencoder_optimizer.step()
+        clipped_step(self.fabric, self.autoencoder, self.autoencoder_optimizer, config.gradient_clip)
         self.ema.update(self.autoencoder.module)
         return mean_figures(figures, sizes)
 
@@ -132,7 +131,7 @@ def train(sides: Adversaries, crops: Crops, run: Run, log: MetricsLog) -> Autoen
     config, fabric = sides.config, sides.fabric
     with progress_bar(config.n_steps, "vae", "steps", initial=run.step) as bar:
         while run.step < config.n_steps:
-            generator = seed_step(config.seed, run.step)
+            generator = seed_step(config.seed + fabric.global_rank, run.step)
             x_BT = fabric.to_device(crops.batch(run.step))
             losses = sides.step(x_BT, run.step, generator)
             if run.step % config.log_every_steps == 0:
@@ -155,7 +154,11 @@ def with_statistics(autoencoder: Autoencoder, crops: Crops) -> Autoencoder:
     streams = [clip[stream] for clip in clips for stream in ("song", "vocals", "accompaniment")]
     n_samples = int(STATISTICS_S * SAMPLE_RATE_HZ / len(streams))
     device = autoencoder.mean_1Z1.device
-    pieces = [autoencoder.encode(torch.from_numpy(to_float(x_T[-n_samples:]))[None].to(device))[0] for x_T in streams]
+    pieces = []
+    for k, x_T in enumerate(streams):  # from early in one clip to late in another: clips begin and end in rests
+        start = max(len(x_T) - n_samples, 0) * k // max(len(streams) - 1, 1)
+        x_1T = torch.from_numpy(to_float(x_T[start : start + n_samples]))[None].to(device)
+        pieces.append(autoencoder.encode(x_1T)[0])
     z_ZN = torch.cat(pieces, 1)
     config = autoencoder.config.model_copy(
         update={

@@ -5,7 +5,18 @@ import torch
 from torch import nn
 
 from stages.lib import training
-from stages.lib.training import EMA, MetricsLog, Run, finish_model, noam, read_metrics, seed_step, warmup_cosine
+from stages.lib.training import (
+    EMA,
+    MetricsLog,
+    Run,
+    clipped_step,
+    finish_model,
+    make_fabric,
+    noam,
+    read_metrics,
+    seed_step,
+    warmup_cosine,
+)
 
 
 def test_noam_peaks_at_the_end_of_warmup():
@@ -113,3 +124,17 @@ def test_a_slurm_job_of_one_task_starts_a_process_per_gpu(monkeypatch):
     assert not fabric.strategy.cluster_environment.creates_processes_externally
     monkeypatch.setenv("SLURM_NTASKS", "2")
     assert training.starts_its_own() is None, "srun has started the processes"
+
+
+def test_a_step_on_gradients_that_are_not_finite_is_left_out(capsys):
+    fabric = make_fabric()
+    module = torch.nn.Linear(2, 1)
+    model, optimizer = fabric.setup(module, torch.optim.SGD(module.parameters(), lr=1.0))
+    before = module.weight.detach().clone()
+    fabric.backward(model(torch.full((1, 2), float("inf"))).sum())
+    clipped_step(fabric, model, optimizer, 1.0)
+    assert torch.equal(module.weight, before) and "not finite" in capsys.readouterr().err
+    optimizer.zero_grad()
+    fabric.backward(100 * model(torch.ones(1, 2)).sum())
+    clipped_step(fabric, model, optimizer, 1.0)
+    assert (module.weight - before).norm() <= 1.0 and not torch.equal(module.weight, before)
