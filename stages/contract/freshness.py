@@ -84,6 +84,8 @@ def inputs_of(stage: Stage, folders: Folders = DEFAULT_FOLDERS) -> dict[str, Any
             for entry in index.kept
         )
         if not kept:
+            if index_paths(folders[need.stage]):
+                raise MissingInputError(f"{need.stage} kept no song: `songcreator ledger` says why")
             raise MissingInputError(f"{folders[need.stage]} holds no songs: run `songcreator {need.stage}` first")
         made_from[need.stage] = digest(kept)
     made_from.update((name, _model_digest(name, folders)) for name in stage.models)

@@ -53,6 +53,11 @@ class Task:
         return "full" in self.attention.values()
 
 
+class RequestError(ValueError):
+    """A request that does not fit its task: it lacks something, brings what cannot be used, or a value is out of
+    range. Names the input and the remedy."""
+
+
 _SONG = ("song", "vocals", "accompaniment")
 _ALL = ("fad", "mcd", "secs", "per", "harmony", "rtf")
 

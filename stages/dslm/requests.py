@@ -8,13 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stages.contract.tasks import DECODER_STREAMS, Stream, Task
+from stages.contract.tasks import DECODER_STREAMS, RequestError, Stream, Task
 from stages.contract.tokens import SpecialTokens
 from stages.dslm.examples import NO_LYRICS_IDS, Array, lay_out
-
-
-class RequestError(ValueError):
-    """A request that does not fit its task: names the field and the remedy."""
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,8 @@ from stages.contract import provenance
 from stages.contract.digests import digest
 from stages.contract.freshness import DEFAULT_FOLDERS, inputs_of, key_of, section
 from stages.contract.graph import STAGES
-from stages.contract.tasks import TASKS
+from stages.contract.tasks import TASKS, RequestError
 from stages.generate.config import GenerateConfig
-from stages.generate.inputs import RequestError
 from stages.lib.cli import UserError, add_path, stage_parser
 from stages.lib.config import load_config, load_params
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from stages.contract.tasks import DECODER_STREAMS, Need, Task
+from stages.contract.tasks import DECODER_STREAMS, Need, RequestError, Task
 
 Kind = Literal["text", "audio", "seconds"]
 
@@ -22,10 +22,6 @@ class Input:
     @property
     def flag(self) -> str:
         return "--" + self.name.removesuffix("_s").replace("_", "-")
-
-
-class RequestError(ValueError):
-    """A request that lacks something its task needs, or brings what it cannot use. Names the inputs."""
 
 
 def inputs_of(task: Task) -> tuple[Input, ...]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from stages.contract.files import atomic_file
-from stages.contract.tasks import TASKS, Stream, Task
+from stages.contract.tasks import TASKS, RequestError, Stream, Task
 from stages.contract.tokens import FRAME_RATE_HZ, SAMPLE_RATE_HZ, SAMPLES_PER_TOKEN, n_frames_of
-from stages.generate.inputs import RequestError, check, prompt_name
+from stages.generate.inputs import check, prompt_name
 
 MIN_TRACK_S = 0.5
 MAX_S = 600.0  # ten minutes: beyond it is a mistyped number, which would fill the memory

@@ -4,6 +4,7 @@ Shapes: T samples or token frames, N latent frames, D latent width.
 """
 
 import io
+import resource
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ import numpy as np
 from stages.contract.records import STREAMS, Clip, TokenClip
 from stages.contract.shards import Entry, TarReader, index_paths, read_index
 from stages.lib.audio import decode_flac
+
+MAX_OPEN = 8192  # files; many systems allow a process 1,024 unless it asks
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,14 @@ def list_clips(folder: Path, split: str | None = None, kind: type[Clip] = Clip) 
 
 @dataclass
 class ShardReader:
-    """Random access to the members of many tars; keeps them open."""
+    """Random access to the members of many tars; keeps them open, over a thousand at the paper's size."""
 
     _open: dict[Path, TarReader] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MAX_OPEN if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
     def read(self, tar: Path, name: str) -> bytes:
         if tar not in self._open:

@@ -7,11 +7,11 @@ import pytest
 import torch
 from dslm_parts import SPECIAL, make_clip, random_model
 
-from stages.contract.tasks import DECODER_STREAMS, TASKS, Task
+from stages.contract.tasks import DECODER_STREAMS, TASKS, RequestError, Task
 from stages.dslm.decode import Sampling, draw, generate_tokens
 from stages.dslm.masks import SELF, cross_of
 from stages.dslm.model import DSLM
-from stages.dslm.requests import Request, RequestError, plan, streams_slice
+from stages.dslm.requests import Request, plan, streams_slice
 from stages.dslm.steps import Steps
 
 CLIPS = [make_clip(seed, n_frames) for seed, n_frames in ((0, 12), (1, 17), (2, 9))]

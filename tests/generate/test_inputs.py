@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from stages.contract.tasks import TASKS
+from stages.contract.tasks import TASKS, RequestError
 from stages.contract.tokens import SAMPLES_PER_TOKEN
-from stages.generate.inputs import RequestError, check, inputs_of
+from stages.generate.inputs import check, inputs_of
 from stages.generate.request import Request, Track
 
 # needed, optional (PAPER Table 2; a span for the editing tasks; a length where nothing fixes it)
