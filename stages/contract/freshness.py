@@ -75,19 +75,19 @@ def wanted_of(stage: Stage, shard: int, folders: Folders = DEFAULT_FOLDERS) -> d
 
 
 def inputs_of(stage: Stage, folders: Folders = DEFAULT_FOLDERS) -> dict[str, Any]:
-    """What a model or a result is made from: the faces of every kept song upstream, models, other results."""
+    """What a model or a result is made from: songs upstream (`Need`), models, other results."""
     made_from: dict[str, Any] = {}
     for need in stage.needs:
-        kept = sorted(
-            [entry.id, *(entry.outputs.get(face, "") for face in need.faces)]
-            for index in read_indexes(folders[need.stage])
-            for entry in index.kept
-        )
-        if not kept:
+        indexes = read_indexes(folders[need.stage])
+        if need.faces:
+            rows = sorted([e.id, *(e.outputs.get(face, "") for face in need.faces)] for i in indexes for e in i.kept)
+        else:
+            rows = sorted([e.id, e.outcome, e.reason] for i in indexes for e in i.entries)
+        if need.faces and not rows:
             if index_paths(folders[need.stage]):
                 raise MissingInputError(f"{need.stage} kept no song: `songcreator ledger` says why")
             raise MissingInputError(f"{folders[need.stage]} holds no songs: run `songcreator {need.stage}` first")
-        made_from[need.stage] = digest(kept)
+        made_from[need.stage] = digest(rows)
     made_from.update((name, _model_digest(name, folders)) for name in stage.models)
     made_from.update((name, _result_key(name, folders)) for name in stage.results)
     return made_from

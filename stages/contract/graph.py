@@ -13,7 +13,7 @@ Kind = Literal["songs", "catalogue", "shards", "model", "result"]
 
 @dataclass(frozen=True)
 class Need:
-    """A sharded stage's upstream: which faces of its entries count as input."""
+    """An upstream's songs: which faces of the kept ones count as input; without faces, what became of every song."""
 
     stage: str
     faces: tuple[str, ...]
@@ -89,6 +89,10 @@ STAGES: dict[str, Stage] = {
             ),
             _MODELS, results=("generate",),
         ),
-        Stage("report", 1, "result", Path("results/report"), models=_MODELS, results=("generate", "evaluate")),
+        Stage(
+            "report", 1, "result", Path("results/report"),
+            (_need("ingest"), _need("separate"), _need("segment"), _need("tokenize"), _need("latents")),
+            _MODELS, results=("generate", "evaluate"),
+        ),
     )
 }  # fmt: skip

@@ -9,7 +9,7 @@ from stages.contract.records import Clip, Sentence, Song
 from stages.lib.audio import decode_flac, encode_flac
 from stages.segment.aligners import Found
 from stages.segment.config import SegmentConfig
-from stages.segment.run import segment_song
+from stages.segment.run import held_out, segment_song
 
 RATE = 44_100
 LINES = [("one", 1.013, 4.207), ("two", 4.6, 8.01), ("three", 8.9, 12.5), ("four", 20.2, 23.9), ("five", 24.0, 27.7)]
@@ -85,6 +85,19 @@ def test_sentences_come_whole_and_in_place() -> None:
     assert made.facts["n_sentences"] == 5 and made.facts["n_sentences_dropped"] == 0
     assert made.facts["aligner"] == "fake" and made.facts["median_confidence"] == 0.9
     assert made.facts["n_clips"] == len(clips)
+
+
+def test_a_held_last_note_is_not_cut() -> None:
+    """The aligner lets go of "two" a second early; its voice runs on to "three" without a pause."""
+    found = [FOUND[0], Found(4.6, 7.9, 0.9), *FOUND[2:]]
+    voice = [(1.0, 4.2), (4.6, 12.5), (20.2, 27.7)]
+    _, clips = run(song(), FakeAligner(list(found)), voice=voice)
+    assert not any(7.92 < clip.start_s < 8.88 for clip in clips)
+    spans = [(10, 50), (80, 120), (130, 140)]
+    voice_N = np.zeros(200, dtype=bool)
+    voice_N[10:60] = voice_N[80:190] = True
+    assert held_out(spans, voice_N, 500) == [(10, 60), (80, 130), (130, 190)]
+    assert held_out(spans, voice_N, 45) == [(10, 55), (80, 125), (130, 175)]
 
 
 def test_the_same_song_makes_the_same_bytes() -> None:

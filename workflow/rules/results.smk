@@ -59,6 +59,11 @@ rule evaluate:
 rule report:
     """The page with the songs and the figures."""
     input:
+        catalogue="data/catalogue/provenance.json",
+        stems=shard_indexes("data/stems"),
+        clips=shard_indexes("data/clips"),
+        tokens=shard_indexes("data/tokens"),
+        latents=shard_indexes("data/latents"),
         bestrq="models/bestrq/provenance.json",
         codebook="models/codebook/provenance.json",
         vae="models/vae/provenance.json",
