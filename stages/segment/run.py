@@ -19,6 +19,7 @@ from stages.segment.sentences import Timing, time_sentences
 from stages.segment.vad import Vad
 
 _SILENCE_DB = -60.0  # below full scale: nothing is played at all
+_HELD_NOTE_S = 1.2  # longest that a last note is expected to outlast its aligned end
 _SILENCE_S = 0.4  # shorter rests belong to the music
 
 
@@ -54,7 +55,7 @@ def segment_song(
     )
     spans = sentence_frames(sentences, n_frames)
     forced = [(start + end) // 2 for start, end in silences]
-    intervals = plan(n_frames, spans, voice_N, forced, limits)
+    intervals = plan(n_frames, held_out(spans, voice_N, limits.longest), voice_N, forced, limits)
     worth = [i for i in intervals if i[1] - i[0] >= limits.shortest and not silent_N[i[0] : i[1]].all()]
     if not worth:
         return dropped("nothing but silence", **facts)
@@ -67,6 +68,17 @@ def sentence_frames(sentences: Sequence[Sentence], n_frames: int) -> list[Interv
     ends = [min(int(np.ceil((s.end_s or 0.0) * FRAME_RATE_HZ)), n_frames) for s in sentences]
     limits = [*starts[1:], n_frames][: len(starts)]
     return [(start, max(min(end, limit), start)) for start, end, limit in zip(starts, ends, limits, strict=True)]
+
+
+def held_out(spans: Sequence[Interval], voice_N: np.ndarray, longest: int) -> list[Interval]:
+    """Each span until its singing pauses or the next one begins: aligners let go of a held last note too early."""
+    limits = [*(start for start, _ in spans[1:]), len(voice_N)][: len(spans)]
+    out = []
+    for (start, end), limit in zip(spans, limits, strict=True):
+        stop = min(end + round(_HELD_NOTE_S * FRAME_RATE_HZ), limit, start + longest)
+        pause = np.flatnonzero(~voice_N[end:stop])
+        out.append((start, max(end + int(pause[0]) if len(pause) else stop, end)))
+    return out
 
 
 def _clips(
