@@ -36,7 +36,7 @@ class SegmentConfig(StageConfig):
         description="Who times untimed lyrics: a folder with a model of ours (train_aligner); mms_fa or wav2vec2 "
         "(torchaudio's, downloaded); whisper:NAME (needs stable-ts); uniform: by length over the singing, never sure.",
     )
-    star: float = Field(1.0, gt=0, le=20, description="Price of a frame of singing that is not in the lyrics (nats).")
+    star: float = Field(1.5, gt=0, le=20, description="Price of a frame of singing that is not in the lyrics (nats).")
     skip: float = Field(2.5, gt=0, le=50, description="Price of a line that is not sung, per phone (nats).")
     min_confidence: float = Field(
         0.3, ge=0, le=1, description="Sentences aligned with less confidence are dropped; 0 keeps all."

@@ -23,7 +23,7 @@ _IMPOSSIBLE = -1e30
 class Costs:
     """Prices in nats: what the path pays where audio and lyrics disagree."""
 
-    star: float = 1.0  # per frame of a boundary that sounds like singing, below the frame's best class
+    star: float = 1.5  # per frame of a boundary that sounds like singing, below the frame's best class
     skip: float = 2.5  # per phone of a sentence left out
     pause: float = 0.02  # per frame of silence inside a sentence, so that silence between sentences is preferred
 
