@@ -12,14 +12,17 @@ Rows (stock: demucs.api, shifts=0, song after song, its own threads; vocals and 
 """
 
 import argparse
+import functools
+import itertools
 import json
-import resource
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,6 @@ from table import Row, report
 
 from stages.contract.records import Song
 from stages.contract.tokens import SAMPLE_RATE_HZ
-from stages.lib.audio import decode_flac
 from stages.lib.cli import quiet_environment
 from stages.lib.config import load_params
 from stages.separate.metrics import sdr
@@ -37,6 +39,7 @@ from stages.separate.metrics import sdr
 ROOT = Path(__file__).parents[1]
 SEED = 40_402  # of songs nobody trains on
 FULL = {"sources": ["drums", "bass", "other", "vocals"], "bottom_channels": 512, "t_sin_random_shift": 0}
+FULL_NAME = "full htdemucs"
 COMPUTED = 20  # in the memory rows one pass in so many is computed
 
 
@@ -67,18 +70,14 @@ def as_song(path: Path) -> Song:
     return Song(path.stem, path.name, path.stem, info.duration, info.samplerate, info.channels, "test")
 
 
-def run_ours(model: Any, paths: list[Path], out: Path) -> dict[str, np.ndarray]:
-    """vocals_T by song; stems written as FLAC."""
+def run_ours(model: Any, paths: list[Path], out: Path) -> None:
     from stages.separate.model import to_separator
     from stages.separate.run import Machine, separate_songs
 
-    vocals = {}
     songs = [as_song(path) for path in paths]
-    for id, made in separate_songs(songs, paths[0].parent, to_separator(model, "ours"), 0.25, False, Machine.of("cpu")):
+    for _, made in separate_songs(songs, paths[0].parent, to_separator(model, "ours"), 0.25, False, Machine.of("cpu")):
         for name, data in made.files.items():
             (out / name).write_bytes(data)
-        vocals[id] = decode_flac(made.files[f"{id}.vocals.flac"]) / 32768
-    return vocals
 
 
 def stock_separator(model: Any, n_jobs: int) -> Any:
@@ -94,117 +93,111 @@ def stock_separator(model: Any, n_jobs: int) -> Any:
     return separator
 
 
-def run_stock(model: Any, paths: list[Path], out: Path, n_jobs: int = 0) -> dict[str, np.ndarray]:
+def run_stock(model: Any, paths: list[Path], out: Path, n_jobs: int = 0) -> None:
     separator = stock_separator(model, n_jobs)
-    vocals = {}
     for path in paths:
         mix, sources = separator.separate_audio_file(path)
-        for stem, x_CT in (("vocals", sources["vocals"]), ("rest", mix - sources["vocals"])):
+        for stem, x_CT in (("vocals", sources["vocals"]), ("accompaniment", mix - sources["vocals"])):
             soundfile.write(out / f"{path.stem}.{stem}.flac", x_CT.mean(0).numpy(), SAMPLE_RATE_HZ)
-        vocals[path.stem] = sources["vocals"].mean(0).numpy()
-    return vocals
 
 
-def alternate(sides: list[Callable[[], Any]], n_repeats: int) -> tuple[list[float], list[Any]]:
-    """Median seconds of each side, run by turns, and what each returned last."""
-    seconds: list[list[float]] = [[] for _ in sides]
-    results: list[Any] = [None] * len(sides)
-    for _ in range(n_repeats):
-        for k, side in enumerate(sides):
-            begun_s = time.perf_counter()
-            results[k] = side()
-            seconds[k].append(time.perf_counter() - begun_s)
-    return [statistics.median(s) for s in seconds], results
+SIDES: dict[str, Callable[[Any, list[Path], Path], None]] = {
+    "ours": run_ours,
+    "stock": run_stock,
+    "stock_jobs": functools.partial(run_stock, n_jobs=os.cpu_count() or 1),
+}
 
 
-def peak_mb(side: str, minutes: float, folder: Path) -> float:
-    """Peak resident memory of a child process, MB."""
-    path = folder / f"{minutes:g}.wav"
-    if not path.is_file():
-        rng = np.random.default_rng(0)
-        with soundfile.SoundFile(path, "w", SAMPLE_RATE_HZ, 2, "PCM_16") as file:
-            for _ in range(round(minutes * 60)):
-                file.write((rng.standard_normal((SAMPLE_RATE_HZ, 2)) * 3000).astype(np.int16))
-    command = [sys.executable, __file__, "--child", side, str(path)]
+@dataclass(frozen=True)
+class Run:
+    """What a side needed for some songs."""
+
+    seconds: float
+    peak_mb: float
+
+
+def run(side: str, model: str, paths: list[Path], folder: Path, computed: int = 1) -> Run:
+    """A side in a process of its own: neither finds the memory, the threads or the allocator of the other."""
+    out = folder / side
+    out.mkdir(exist_ok=True)
+    command = [sys.executable, __file__, "--child", side, model, str(computed), str(out), *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    return float(json.loads(done.stdout.splitlines()[-1]))
+    return Run(*json.loads(done.stdout.splitlines()[-1]))
 
 
-def child(side: str, path: Path) -> None:
-    import torch
-
-    model = full_htdemucs()
-    forward, n_passes = model.forward, 0
-
-    def sometimes(mix_BCT: torch.Tensor) -> torch.Tensor:
-        nonlocal n_passes
-        n_passes += 1
-        if n_passes % COMPUTED == 1:
-            return forward(mix_BCT)
-        return torch.zeros(mix_BCT.shape[0], len(FULL["sources"]), *mix_BCT.shape[1:])
-
-    with tempfile.TemporaryDirectory() as out:
-        if side == "stock":
-            model.forward = sometimes
-            run_stock(model, [path], Path(out))
-        else:
-            run_ours_sometimes(model, path, Path(out))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-
-
-def run_ours_sometimes(model: Any, path: Path, out: Path) -> None:
-    """`run_ours` with one pass in COMPUTED computed: the skipping is put under our folded copy of the model."""
-    import torch
-
-    from stages.separate.model import VocalsOf
-
-    forward, n_passes = VocalsOf.forward, 0
-
-    def sometimes(self: VocalsOf, mix_BCT: torch.Tensor) -> torch.Tensor:
-        nonlocal n_passes
-        n_passes += 1
-        return forward(self, mix_BCT) if n_passes % COMPUTED < 2 else mix_BCT[:, 0] * 0  # two threads, two passes
-
-    VocalsOf.forward = sometimes  # type: ignore[method-assign]
-    run_ours(model, [path], out)
-
-
-def measure(model_name: str, quick: bool) -> dict[str, Row]:
-    import torch
-
+def child(side: str, model_name: str, computed: str, out: str, *paths: str) -> None:
     from stages.separate.model import load_stock
 
+    model = full_htdemucs() if model_name == FULL_NAME else load_stock(model_name)
+    if int(computed) > 1:
+        skip_passes(int(computed))
+    begun_s = time.perf_counter()
+    SIDES[side](model, [Path(path) for path in paths], Path(out))
+    print(json.dumps([time.perf_counter() - begun_s, peak_mb()]))
+
+
+def peak_mb() -> float:
+    """Of this process; what `resource` says counts the parent's memory at the fork."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def skip_passes(computed: int) -> None:
+    """Of the passes through either side's model compute one in so many, and answer the others with zeros."""
+    from demucs.htdemucs import HTDemucs
+
+    forward, passes = HTDemucs.forward, itertools.count(1)
+
+    def sometimes(self: Any, mix_BCT: Any) -> Any:
+        if next(passes) % computed < 2:  # two threads, two passes
+            return forward(self, mix_BCT)
+        return mix_BCT[:, None].repeat(1, len(self.sources), 1, 1) * 0
+
+    HTDemucs.forward = sometimes
+
+
+def noise(folder: Path, minutes: int) -> Path:
+    path = folder / f"{minutes}.wav"
+    rng = np.random.default_rng(0)
+    with soundfile.SoundFile(path, "w", SAMPLE_RATE_HZ, 2, "PCM_16") as file:
+        for _ in range(minutes * 60):
+            file.write((rng.standard_normal((SAMPLE_RATE_HZ, 2)) * 3000).astype(np.int16))
+    return path
+
+
+def alternate(sides: Sequence[str], model: str, paths: list[Path], folder: Path, n_repeats: int) -> list[float]:
+    """Median seconds of each side, run by turns."""
+    rounds = [[run(side, model, paths, folder).seconds for side in sides] for _ in range(n_repeats)]
+    return [statistics.median(seconds) for seconds in zip(*rounds, strict=True)]
+
+
+def measure(model: str, quick: bool) -> dict[str, Row]:
     n_songs, n_repeats = (3, 2) if quick else (8, 3)
     rows = {}
     with tempfile.TemporaryDirectory() as folder_name:
         folder = Path(folder_name)
-        out = folder / "out"
-        out.mkdir()
         paths = render(folder, n_songs)
-        model = load_stock(model_name)
-        n_jobs = torch.get_num_threads()
-        sides = [
-            lambda: run_ours(model, paths, out),
-            lambda: run_stock(model, paths, out),
-            lambda: run_stock(model, paths, out, n_jobs),
-        ]
-        (ours_s, stock_s, jobs_s), (ours, stock, _) = alternate(sides, n_repeats)
+        ours_s, stock_s, jobs_s = alternate(list(SIDES), model, paths, folder, n_repeats)
         rows["songs"] = Row(ours_s, stock_s, "s", n_songs, "stock demucs")
-        rows["songs_jobs"] = Row(ours_s, jobs_s, "s", n_songs, f"stock demucs -j {n_jobs}")
-        truth = {p.stem: soundfile.read(folder / ".truth" / f"{p.stem}.vocals.flac")[0].mean(axis=1) for p in paths}
-        figures = [np.mean([sdr(truth[name], x[name]) for name in truth]) for x in (ours, stock)]
-        rows["sdr"] = Row(float(figures[0]), float(figures[1]), "dB", n_songs, "stock demucs", lower_is_better=False)
+        rows["songs_jobs"] = Row(ours_s, jobs_s, "s", n_songs, "stock demucs with a job per core")
+        figures = [mean_sdr(folder / side, folder / ".truth", paths) for side in ("ours", "stock")]
+        rows["sdr"] = Row(*figures, "dB", n_songs, "stock demucs", lower_is_better=False)
 
-        full = full_htdemucs()
-        short = [cut(path, 20.0, folder) for path in paths[:2]]
-        seconds, (ours, stock) = alternate(
-            [lambda: run_ours(full, short, out), lambda: run_stock(full, short, out)], 1 if quick else n_repeats
-        )
-        rows["full_songs"] = Row(seconds[0], seconds[1], "s", len(short), "stock demucs, htdemucs shape")
+        short = [cut(path, 16.0, folder) for path in paths[:3]]
+        ours_s, stock_s = alternate(["ours", "stock"], FULL_NAME, short, folder, 1 if quick else n_repeats)
+        rows["full_songs"] = Row(ours_s, stock_s, "s", len(short), "stock demucs, htdemucs shape")
         for minutes in (5, 40):
-            sizes = [peak_mb(side, minutes, folder) for side in ("ours", "stock")]
-            rows[f"memory_{minutes}"] = Row(sizes[0], sizes[1], "MB", 1, "stock demucs, htdemucs shape")
+            paths = [noise(folder, minutes)]
+            ours, stock = (run(side, FULL_NAME, paths, folder, COMPUTED) for side in ("ours", "stock"))
+            rows[f"memory_{minutes}"] = Row(ours.peak_mb, stock.peak_mb, "MB", 1, "stock demucs, htdemucs shape")
     return rows
+
+
+def mean_sdr(out: Path, truth: Path, paths: list[Path]) -> float:
+    def vocals_T(folder: Path, path: Path) -> np.ndarray:
+        return soundfile.read(folder / f"{path.stem}.vocals.flac", always_2d=True)[0].mean(axis=1)
+
+    return float(np.mean([sdr(vocals_T(truth, path), vocals_T(out, path)) for path in paths]))
 
 
 def cut(path: Path, duration_s: float, folder: Path) -> Path:
@@ -218,11 +211,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--model", default=None, help="a folder of weights or a name (default: separate.model)")
-    parser.add_argument("--child", nargs=2, default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs="+", default=None, help=argparse.SUPPRESS)
     args = parser.parse_args()
     quiet_environment()
     if args.child:
-        child(args.child[0], Path(args.child[1]))
+        child(*args.child)
         return
     model = args.model or (load_params(ROOT / "params.yaml").get("separate") or {})["model"]
     report("Separation against stock demucs", measure(str(model), args.quick), args.json)

@@ -15,6 +15,7 @@ from types import TracebackType
 import numpy as np
 import torch
 
+from stages.lib.allocator import keep_freed_memory
 from stages.lib.cli import UserError
 from stages.separate.model import Separator
 
@@ -33,6 +34,7 @@ class Batcher:
         self._threads_before = torch.get_num_threads()
         if device == "cpu":
             torch.set_num_threads(1)
+            keep_freed_memory()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(n_threads)]
         for thread in self._threads:
             thread.start()
