@@ -53,7 +53,7 @@ def _need(stage: str, *faces: str) -> Need:
     return Need(stage, faces)
 
 
-_MODELS = ("bestrq", "codebook", "vae", "diffusion", "dslm")
+MODELS = ("bestrq", "codebook", "vae", "diffusion", "dslm")
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
@@ -79,7 +79,7 @@ STAGES: dict[str, Stage] = {
         Stage("dslm", 1, "model", Path("models/dslm"), (_need("tokenize", "tokens"),), ("codebook",)),
         Stage(
             "generate", 1, "result", Path("results/generated"),
-            (_need("segment", "clips"), _need("tokenize", "tokens")), _MODELS,
+            (_need("segment", "clips"), _need("tokenize", "tokens")), MODELS,
         ),
         Stage(
             "evaluate", 1, "result", Path("results/metrics.json"),
@@ -87,12 +87,12 @@ STAGES: dict[str, Stage] = {
                 _need("ingest", "audio", "lyrics"), _need("separate", "stems"), _need("segment", "clips"),
                 _need("tokenize", "tokens"), _need("latents", "latents"),
             ),
-            _MODELS, results=("generate",),
+            MODELS, results=("generate",),
         ),
         Stage(
             "report", 1, "result", Path("results/report"),
             (_need("ingest"), _need("separate"), _need("segment"), _need("tokenize"), _need("latents")),
-            _MODELS, results=("generate", "evaluate"),
+            MODELS, results=("generate", "evaluate"),
         ),
     )
 }  # fmt: skip

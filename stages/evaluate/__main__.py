@@ -17,35 +17,22 @@ import sys
 from stages.contract import provenance
 from stages.contract.digests import digest
 from stages.contract.files import write_atomic
-from stages.contract.freshness import DEFAULT_FOLDERS, inputs_of, key_of, section
+from stages.contract.freshness import inputs_of, key_of, section
 from stages.contract.graph import STAGES
 from stages.evaluate.config import EvaluateConfig
-from stages.lib.cli import add_path, stage_parser
+from stages.lib.cli import add_folders, add_path, folders_of, stage_parser
 from stages.lib.config import load_params, parse_section
-
-MODELS = ("bestrq", "codebook", "vae", "diffusion", "dslm")
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = stage_parser("evaluate", __doc__)
     add_path(parser, "--songs", "data/demo_songs", "folder that the catalogue's paths begin from")
-    add_path(parser, "--catalogue", "data/catalogue", "what ingest wrote")
-    add_path(parser, "--stems", "data/stems", "what separate wrote")
-    add_path(parser, "--clips", "data/clips", "what segment wrote")
-    add_path(parser, "--tokens", "data/tokens", "what tokenize wrote")
-    add_path(parser, "--latents", "data/latents", "what latents wrote")
-    add_path(parser, "--models", "models", "folder of the five models")
-    add_path(parser, "--generated", "results/generated", "what generate wrote")
+    add_folders(parser)
     add_path(parser, "--out", "results/metrics.json", "the figures")
     args = parser.parse_args(argv)
     params = load_params(args.params)
     config = parse_section(params, "evaluate", EvaluateConfig, str(args.params))
-    folders = {
-        **DEFAULT_FOLDERS,
-        "ingest": args.catalogue, "separate": args.stems, "segment": args.clips, "tokenize": args.tokens,
-        "latents": args.latents, "generate": args.generated, "evaluate": args.out,
-        **{name: args.models / name for name in MODELS},
-    }  # fmt: skip
+    folders = folders_of(args, evaluate=args.out)
     stage = STAGES["evaluate"]
     marker = f"{args.out.stem}.provenance.json"
     key = key_of(stage, params, folders)

@@ -24,13 +24,11 @@ from typing import Any
 from stages.contract import provenance
 from stages.contract.digests import digest
 from stages.contract.freshness import DEFAULT_FOLDERS, inputs_of, key_of, section
-from stages.contract.graph import STAGES
+from stages.contract.graph import MODELS, STAGES
 from stages.contract.tasks import TASKS, RequestError
 from stages.generate.config import GenerateConfig
 from stages.lib.cli import UserError, add_path, stage_parser
 from stages.lib.config import load_config, load_params
-
-MODELS = ("bestrq", "codebook", "vae", "diffusion", "dslm")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from stages.contract.graph import MODELS
 from stages.contract.tokens import FRAME_RATE_HZ, SAMPLES_PER_TOKEN
 from stages.diffusion.synthesize import synthesize
 from stages.dslm.decode import Sampling, generate_tokens
@@ -21,8 +22,6 @@ from stages.generate.config import GenerateConfig
 from stages.generate.request import Request
 from stages.lib.audio import to_int16
 from stages.lib.phonemes import PhonemeVocab, lyrics_symbols
-
-PARTS = ("bestrq", "codebook", "dslm", "diffusion", "vae")
 
 
 @dataclass
@@ -43,7 +42,7 @@ class Engine:
         from stages.tokenize.tokenizer import Tokenizer
         from stages.vae.model import Autoencoder
 
-        for part in PARTS:
+        for part in MODELS:
             if not (folder / part / "model.safetensors").is_file():
                 raise FileNotFoundError(f"{folder / part} holds no model: run `songcreator {part}` first")
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

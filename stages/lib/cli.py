@@ -6,7 +6,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from stages.contract.freshness import DEFAULT_FOLDERS
+from stages.contract.graph import MODELS, STAGES
 from stages.contract.shards import ShardError
+
+# stage -> flag: what a command that looks at everything reads, wherever it lies
+_FLAGS = {
+    "ingest": "catalogue", "separate": "stems", "segment": "clips", "tokenize": "tokens", "latents": "latents",
+    "generate": "generated",
+}  # fmt: skip
 
 
 class UserError(Exception):
@@ -28,6 +36,19 @@ def add_path(parser: argparse.ArgumentParser, flag: str, default: Path | str, wh
 
 def add_shard(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shard", type=int, default=None, help="only this shard (default: all that are stale)")
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """A flag for every folder of the pipeline, and --models for the folder of the five."""
+    for stage, flag in _FLAGS.items():
+        add_path(parser, f"--{flag}", STAGES[stage].out, f"what {stage} wrote")
+    add_path(parser, "--models", "models", "folder of the five models")
+
+
+def folders_of(args: argparse.Namespace, **others: Path) -> dict[str, Path]:
+    """Stage name -> folder, by what `add_folders` asked."""
+    asked = {stage: getattr(args, flag) for stage, flag in _FLAGS.items()}
+    return {**DEFAULT_FOLDERS, **asked, **{name: args.models / name for name in MODELS}, **others}
 
 
 def quiet_environment() -> None:

@@ -11,35 +11,22 @@ import sys
 
 from stages.contract import provenance
 from stages.contract.files import write_atomic
-from stages.contract.freshness import DEFAULT_FOLDERS, key_of
+from stages.contract.freshness import key_of
 from stages.contract.graph import STAGES
-from stages.lib.cli import UserError, add_path, stage_parser
+from stages.lib.cli import UserError, add_folders, add_path, folders_of, stage_parser
 from stages.lib.config import load_params, parse_section
 from stages.report.config import ReportConfig
-
-MODELS = ("bestrq", "codebook", "vae", "diffusion", "dslm")
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = stage_parser("report", __doc__)
-    add_path(parser, "--catalogue", "data/catalogue", "what ingest wrote")
-    add_path(parser, "--stems", "data/stems", "what separate wrote")
-    add_path(parser, "--clips", "data/clips", "what segment wrote")
-    add_path(parser, "--tokens", "data/tokens", "what tokenize wrote")
-    add_path(parser, "--latents", "data/latents", "what latents wrote")
-    add_path(parser, "--models", "models", "folder of the five models")
-    add_path(parser, "--generated", "results/generated", "what generate wrote")
+    add_folders(parser)
     add_path(parser, "--metrics", "results/metrics.json", "what evaluate wrote")
     add_path(parser, "--out", "results/report", "the page's folder")
     args = parser.parse_args(argv)
     params = load_params(args.params)
     config = parse_section(params, "report", ReportConfig, str(args.params))
-    folders = {
-        **DEFAULT_FOLDERS,
-        "ingest": args.catalogue, "separate": args.stems, "segment": args.clips, "tokenize": args.tokens,
-        "latents": args.latents, "generate": args.generated, "evaluate": args.metrics, "report": args.out,
-        **{name: args.models / name for name in MODELS},
-    }  # fmt: skip
+    folders = folders_of(args, evaluate=args.metrics, report=args.out)
     key = key_of(STAGES["report"], params, folders)
     page = args.out / "index.html"
     if page.is_file() and provenance.is_fresh(args.out, key):

@@ -13,10 +13,11 @@ from safetensors.numpy import save_file
 
 from stages.contract import provenance
 from stages.contract.compute import Recipe, dropped, kept, update_shard
+from stages.contract.graph import MODELS
 from stages.contract.tasks import TASKS
 from stages.lib.audio import encode_flac
 from stages.lib.cli import UserError
-from stages.report.__main__ import MODELS, main
+from stages.report.__main__ import main
 from stages.report.curves import Curve, read_curves
 from stages.report.gather import count_parameters
 from stages.report.meanings import GROUPS, TASK_MEASURES, TASK_WORDS
