@@ -1,7 +1,8 @@
 """At the size of the paper: does the graph itself cost anything?
 
 A catalogue of 270,000 songs in 512-song shards (records only, every stage's output synthetic and fresh), then
-`snakemake -n` and a no-op `dvc repro`, in seconds, against the limits the project sets itself: 20 s and 10 s.
+`snakemake -n` (once from nothing known, as after a clone, and again) and a no-op `dvc repro`, in seconds, against the
+limits the project sets itself: 20 s and 10 s.
 
     python benchmarks/orchestration.py [--json FILE] [--quick]
 """
@@ -26,7 +27,7 @@ from stages.contract.shards import Entry, Index, index_path, tar_path, write_ind
 
 ROOT = Path(__file__).parents[1]
 SHARD_SIZE = 512
-LIMITS_S = {"snakemake_dag": 20.0, "dvc_noop": 10.0}
+LIMITS_S = {"snakemake_first": 20.0, "snakemake_dag": 20.0, "dvc_noop": 10.0}
 
 
 def shard_entries(stage: Stage, shard: int, n_songs: int, folders: freshness.Folders) -> tuple[Entry, ...]:
@@ -109,10 +110,10 @@ def main() -> None:
         params = project(root)
         os.chdir(root)
         synthesize(root, params, n_songs)
-        snakemake_s = timed(["snakemake", "-n", "--cores", "all"], root, "Nothing to be done")
+        first_s, again_s = (timed(["snakemake", "-n", "--cores", "all"], root, "Nothing to be done") for _ in range(2))
         subprocess.run(["dvc", "commit", "-f", "-q"], cwd=root, check=True)
         dvc_s = timed(["dvc", "repro"], root, "up to date")
-    measured = {"snakemake_dag": snakemake_s, "dvc_noop": dvc_s}
+    measured = {"snakemake_first": first_s, "snakemake_dag": again_s, "dvc_noop": dvc_s}
     rows = {name: Row(seconds, LIMITS_S[name], "s", 1, "the limit we set") for name, seconds in measured.items()}
     report(f"orchestration of {n_songs:,} songs", rows, args.json)
 

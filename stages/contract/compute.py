@@ -124,10 +124,15 @@ def stale_ids(folder: Path, shard: int, recipe: Recipe, wanted: Mapping[str, str
 
 def is_fresh(folder: Path, shard: int, recipe: Recipe, wanted: Mapping[str, str]) -> bool:
     """Would `update_shard` find nothing to do? A spool left by a killed run counts as work."""
-    if _spool_folder(folder, shard).exists():
+    if is_spooled(folder, shard):
         return False
     old = _usable_index(folder, shard, recipe)
     return old is not None and {e.id: e.inputs for e in old.entries} == dict(wanted)
+
+
+def is_spooled(folder: Path, shard: int) -> bool:
+    """Did a run that was killed leave songs of this shard?"""
+    return _spool_folder(folder, shard).exists()
 
 
 def remove_shard(folder: Path, shard: int) -> None:

@@ -8,14 +8,16 @@ result folder when its provenance names the same key.
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stages.contract import provenance
-from stages.contract.compute import Recipe, is_fresh, remove_shard
+from stages.contract.compute import Recipe, is_fresh, is_spooled, remove_shard
 from stages.contract.digests import digest, digest_folder, hasher
 from stages.contract.files import walk
-from stages.contract.graph import STAGES, Stage
+from stages.contract.graph import STAGES, Need, Stage
+from stages.contract.memo import Memo
 from stages.contract.shards import index_path, index_paths, read_index, read_indexes, shard_of
 
 Folders = Mapping[str, Path]  # stage name -> where its output lies
@@ -74,23 +76,30 @@ def wanted_of(stage: Stage, shard: int, folders: Folders = DEFAULT_FOLDERS) -> d
     return {id: digest(parts) for id, parts in faces.items() if len(parts) == len(stage.needs)}
 
 
-def inputs_of(stage: Stage, folders: Folders = DEFAULT_FOLDERS) -> dict[str, Any]:
+def inputs_of(stage: Stage, folders: Folders = DEFAULT_FOLDERS, memo: Memo | None = None) -> dict[str, Any]:
     """What a model or a result is made from: songs upstream (`Need`), models, other results."""
+    memo = memo or Memo()
     made_from: dict[str, Any] = {}
     for need in stage.needs:
-        indexes = read_indexes(folders[need.stage])
-        if need.faces:
-            rows = sorted([e.id, *(e.outputs.get(face, "") for face in need.faces)] for i in indexes for e in i.kept)
-        else:
-            rows = sorted([e.id, e.outcome, e.reason] for i in indexes for e in i.entries)
-        if need.faces and not rows:
-            if index_paths(folders[need.stage]):
-                raise MissingInputError(f"{need.stage} kept no song: `songcreator ledger` says why")
-            raise MissingInputError(f"{folders[need.stage]} holds no songs: run `songcreator {need.stage}` first")
-        made_from[need.stage] = digest(rows)
+        folder = folders[need.stage]
+        made_from[need.stage] = memo.ask(["songs", need.faces], index_paths(folder), partial(_songs, need, folder))
     made_from.update((name, _model_digest(name, folders)) for name in stage.models)
     made_from.update((name, _result_key(name, folders)) for name in stage.results)
     return made_from
+
+
+def _songs(need: Need, folder: Path) -> str:
+    """Digest of what a stage needs of all songs in a folder."""
+    indexes = read_indexes(folder)
+    if need.faces:
+        rows = sorted([e.id, *(e.outputs.get(face, "") for face in need.faces)] for i in indexes for e in i.kept)
+    else:
+        rows = sorted([e.id, e.outcome, e.reason] for i in indexes for e in i.entries)
+    if need.faces and not rows:
+        if index_paths(folder):
+            raise MissingInputError(f"{need.stage} kept no song: `songcreator ledger` says why")
+        raise MissingInputError(f"{folder} holds no songs: run `songcreator {need.stage}` first")
+    return digest(rows)
 
 
 def _result_key(stage: str, folders: Folders) -> str:
@@ -106,9 +115,11 @@ def marker_of(stage: Stage, folders: Folders = DEFAULT_FOLDERS) -> Path:
     return (out.parent if stage.out.suffix else out) / stage.marker
 
 
-def key_of(stage: Stage, params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> str:
+def key_of(
+    stage: Stage, params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS, memo: Memo | None = None
+) -> str:
     """The key of a model or a result: names its training state in runs/ and its provenance."""
-    return digest([stage.name, stage.version, section(params, stage.name), inputs_of(stage, folders)])
+    return digest([stage.name, stage.version, section(params, stage.name), inputs_of(stage, folders, memo)])
 
 
 def songs_digest(songs: Path) -> str:
@@ -131,24 +142,29 @@ def catalogue_key(params: Mapping[str, Any], songs: Path) -> str:
     return digest([stage.name, stage.version, section(params, stage.name), songs_digest(songs)])
 
 
-def stale(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> Iterator[tuple[Stage, Path]]:
+def stale(
+    params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS, memo: Memo | None = None
+) -> Iterator[tuple[Stage, Path]]:
     """Every (stage, index or provenance file) that exists and is not fresh, in pipeline order; files below a stale
     one are judged by what lies there now."""
+    memo = memo or Memo()
     for stage in STAGES.values():
         marker = marker_of(stage, folders)
         if stage.kind == "shards":
-            yield from ((stage, path) for path in _stale_shards(stage, params, folders))
-        elif marker.is_file() and not _marker_is_fresh(stage, params, folders):
+            yield from ((stage, path) for path in _stale_shards(stage, params, folders, memo))
+        elif marker.is_file() and not _marker_is_fresh(stage, params, folders, memo):
             yield stage, marker
 
 
-def settle(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> list[Path]:
+def settle(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS, memo_file: Path | None = None) -> list[Path]:
     """Make mtimes tell Snakemake what the digests say, and return what is stale. Once, before a graph is built.
 
     The fresh follow each other in pipeline order, whatever mtimes a clone or a checkout left; the stale are made older
     than anything, and stay: their stages reuse the songs that did not change.
     """
-    paths = [path for _, path in stale(params, folders)]
+    memo = Memo(memo_file)
+    paths = [path for _, path in stale(params, folders, memo)]
+    memo.save()
     for stage in STAGES.values():
         out = folders[stage.name]
         shards = index_paths(out) if stage.kind in ("catalogue", "shards") else []
@@ -162,7 +178,7 @@ def settle(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS) -> lis
     return paths
 
 
-def _stale_shards(stage: Stage, params: Mapping[str, Any], folders: Folders) -> Iterator[Path]:
+def _stale_shards(stage: Stage, params: Mapping[str, Any], folders: Folders, memo: Memo) -> Iterator[Path]:
     present = index_paths(folders[stage.name])
     if not present:
         return
@@ -173,13 +189,29 @@ def _stale_shards(stage: Stage, params: Mapping[str, Any], folders: Folders) -> 
         yield from present
         return
     for path in present:
-        shard = shard_of(path)
-        try:
-            fresh = shard in shards and is_fresh(path.parent, shard, recipe, wanted_of(stage, shard, folders))
-        except MissingInputError:
-            fresh = False
-        if not fresh:
+        if shard_of(path) not in shards or not _shard_is_fresh(stage, path, recipe, folders, memo):
             yield path
+
+
+def _shard_is_fresh(stage: Stage, path: Path, recipe: Recipe, folders: Folders, memo: Memo) -> bool:
+    shard = shard_of(path)
+
+    def fresh() -> bool:
+        return is_fresh(path.parent, shard, recipe, wanted_of(stage, shard, folders))
+
+    if is_spooled(path.parent, shard):
+        return False
+    try:
+        question = [
+            "fresh",
+            recipe.digest,
+            [need.faces for need in stage.needs],
+            path.with_suffix(".tar").stat().st_size,
+        ]
+        upstream = [index_path(folders[need.stage], shard) for need in stage.needs]
+        return memo.ask(question, [path, *upstream], fresh)
+    except FileNotFoundError:
+        return False
 
 
 def _shards_or_none(stage: Stage, folders: Folders) -> set[int]:
@@ -189,10 +221,12 @@ def _shards_or_none(stage: Stage, folders: Folders) -> set[int]:
         return set()
 
 
-def _marker_is_fresh(stage: Stage, params: Mapping[str, Any], folders: Folders) -> bool:
-    own = section(params, stage.name)
+def _marker_is_fresh(stage: Stage, params: Mapping[str, Any], folders: Folders, memo: Memo) -> bool:
     try:
-        key = catalogue_key(params, Path(own["songs"])) if stage.kind == "catalogue" else key_of(stage, params, folders)
+        if stage.kind == "catalogue":
+            key = catalogue_key(params, Path(section(params, stage.name)["songs"]))
+        else:
+            key = key_of(stage, params, folders, memo)
         marker = marker_of(stage, folders)
         return provenance.is_fresh(marker.parent, key, marker.name)
     except FileNotFoundError:

@@ -99,3 +99,24 @@ def test_a_model_is_stale_when_a_clip_changed(folders):
 def test_a_missing_upstream_names_the_command(folders):
     with pytest.raises(freshness.MissingInputError, match="songcreator ingest"):
         freshness.upstream_shards(STAGES["separate"], folders)
+
+
+def test_settle_remembers_by_bytes(folders, tmp_path, monkeypatch):
+    """Asked again, no index is parsed; what changed since is seen all the same."""
+    memo = tmp_path / "runs/freshness.json"
+    build(folders)
+    provenance.write(folders["vae"], "vae", freshness.key_of(STAGES["vae"], PARAMS, folders))
+    assert freshness.settle(PARAMS, folders, memo) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(freshness, "read_index", None)
+        patch.setattr(freshness, "read_indexes", None)
+        assert freshness.settle(PARAMS, folders, memo) == []
+    changed = {**PARAMS, "segment": {"max_clip_s": 10}}
+    assert [path.parent for path in freshness.settle(changed, folders, memo)] == [folders["segment"]]
+    build(folders, songs=("a",))
+    assert [path.parent for path in freshness.settle(PARAMS, folders, memo)] == [folders["vae"]]
+    (folders["separate"] / "shard-00000.tar").write_bytes(b"cut")
+    stale = freshness.settle(PARAMS, folders, memo)
+    assert [path.parent for path in stale] == [folders["separate"], folders["vae"]]
+    memo.write_text("{")
+    assert freshness.settle(PARAMS, folders, memo) == stale

@@ -13,7 +13,7 @@ wildcard_constraints:
 # Jobs read this file too: they must change nothing. That this is a dry run cannot be known yet, so no work is
 # thrown away, only times change.
 if workflow.is_main_process:
-    freshness.settle(config)
+    freshness.settle(config, memo_file=Path("runs/freshness.json"))
 
 
 def shard_indexes(folder):
