@@ -14,6 +14,7 @@ from stages.demo_songs.config import DemoSongsConfig
 from stages.demo_songs.render import render_song, song_name, song_title
 from stages.demo_songs.store import TRUTH, is_complete, remove_orphans, song_recipe, write_song
 from stages.lib.progress import progress_bar
+from stages.lib.workers import n_cores
 
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -33,7 +34,7 @@ def run(config: DemoSongsConfig, out: Path, key: str, first: int = 0, n_workers:
     if len(missing) < len(numbers):
         print(f"demo_songs: {len(numbers) - len(missing)} of {len(numbers)} songs are there already", file=sys.stderr)
     with progress_bar(len(missing), "demo_songs", "songs") as bar:
-        for _ in _render(missing, config, out, recipes, n_workers or os.cpu_count() or 1):
+        for _ in _render(missing, config, out, recipes, n_workers or n_cores()):
             bar.update(1)
     stage = STAGES["demo_songs"]
     provenance.write(out, stage.name, key, stage.marker, songs=[names[k] for k in numbers])

@@ -11,7 +11,6 @@ audio twice is a duplicate. A song keeps its shard for life.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from stages.contract.shards import ShardError, index_paths
 from stages.ingest.config import IngestConfig
 from stages.lib.cli import UserError, add_path, stage_parser
 from stages.lib.config import load_params, parse_section
+from stages.lib.workers import n_cores
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -27,15 +27,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--songs", type=Path, default=None, help="folder or manifest (default: ingest.songs)")
     add_path(parser, "--out", "data/catalogue", "the catalogue")
     add_path(parser, "--cache", "runs/ingest", "what is known of every file")
-    parser.add_argument("--workers", type=int, default=_n_cores(), help="processes that decode (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=n_cores(), help="processes that decode (default: %(default)s)")
     parser.add_argument(
         "--places-of", type=Path, default=None, help="another catalogue whose shard numbers are taken over"
     )
     return parser
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main(argv: list[str] | None = None) -> int:

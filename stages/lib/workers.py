@@ -1,10 +1,15 @@
-"""Worker processes that do not outlive the process they work for."""
+"""Worker processes: how many, and none that outlives the process it works for."""
 
 import os
 import threading
 import time
 
 _LOOK_UP_S = 0.5  # how often a worker looks whether its parent still lives
+
+
+def n_cores() -> int:
+    """Those this process may use, where the system says so: a Slurm job has fewer than its node."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def leave_with(parent: int) -> None:

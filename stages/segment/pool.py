@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from typing import Any, TypeVar
 
-from stages.lib.workers import leave_with
+from stages.lib.workers import leave_with, n_cores
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ def parallel(work: Callable[[str], T], items: Sequence[str], device: str, jobs: 
     global _work
     import torch
 
-    jobs = min(jobs or len(os.sched_getaffinity(0)), len(items))
+    jobs = min(jobs or n_cores(), len(items))
     if device != "cpu" or jobs <= 1 or "fork" not in multiprocessing.get_all_start_methods():
         yield from map(work, items)
         return
