@@ -104,7 +104,8 @@ def _meetings(
     for song in songs:
         words, frames = keys(song)
         here = slice(*np.searchsorted(words, [low, high]))
-        found.append((words[here], frames[here], np.full(len(words[here]), song, np.int32)))
+        # copies: a view would hold all of the song's keys
+        found.append((words[here].copy(), frames[here].copy(), np.full(len(words[here]), song, np.int32)))
     word, frame, song_of = (np.concatenate(column) for column in zip(*found, strict=True))
     order = np.lexsort((song_of, word))
     word, frame, song_of = word[order], frame[order], song_of[order]
