@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 _HEX_DIGITS = 16
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode  # dumps makes one a call
 
 
 def hasher() -> "hashlib.blake2b":
@@ -24,7 +25,7 @@ def digest_bytes(*parts: bytes | memoryview) -> str:
 
 def digest(value: Any) -> str:
     """Digest of anything JSON can hold; dictionaries count by content, not by order."""
-    return digest_bytes(json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode())
+    return digest_bytes(_encode(value).encode())
 
 
 @functools.lru_cache(maxsize=4096)

@@ -5,10 +5,10 @@ that was carried over. A shard is fresh when its index was made by the same reci
 result folder when its provenance names the same key.
 """
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from stages.contract.digests import digest, digest_folder, hasher
 from stages.contract.files import walk
 from stages.contract.graph import STAGES, Need, Stage
 from stages.contract.memo import Memo
-from stages.contract.shards import index_path, index_paths, read_index, read_indexes, shard_of
+from stages.contract.shards import index_path, index_paths, read_index, shard_of
 
 Folders = Mapping[str, Path]  # stage name -> where its output lies
 OLD_S = 1  # mtime of what is stale; Snakemake takes 0 for "unknown"
@@ -81,25 +81,30 @@ def inputs_of(stage: Stage, folders: Folders = DEFAULT_FOLDERS, memo: Memo | Non
     memo = memo or Memo()
     made_from: dict[str, Any] = {}
     for need in stage.needs:
-        folder = folders[need.stage]
-        made_from[need.stage] = memo.ask(["songs", need.faces], index_paths(folder), partial(_songs, need, folder))
+        paths = index_paths(folders[need.stage])
+        shards = [_songs_of_shard(need, path, memo) for path in paths]
+        if need.faces and not any(shards):
+            if paths:
+                raise MissingInputError(f"{need.stage} kept no song: `songcreator ledger` says why")
+            raise MissingInputError(f"{folders[need.stage]} holds no songs: run `songcreator {need.stage}` first")
+        made_from[need.stage] = digest(shards)
     made_from.update((name, _model_digest(name, folders)) for name in stage.models)
     made_from.update((name, _result_key(name, folders)) for name in stage.results)
     return made_from
 
 
-def _songs(need: Need, folder: Path) -> str:
-    """Digest of what a stage needs of all songs in a folder."""
-    indexes = read_indexes(folder)
-    if need.faces:
-        rows = sorted([e.id, *(e.outputs.get(face, "") for face in need.faces)] for i in indexes for e in i.kept)
-    else:
-        rows = sorted([e.id, e.outcome, e.reason] for i in indexes for e in i.entries)
-    if need.faces and not rows:
-        if index_paths(folder):
-            raise MissingInputError(f"{need.stage} kept no song: `songcreator ledger` says why")
-        raise MissingInputError(f"{folder} holds no songs: run `songcreator {need.stage}` first")
-    return digest(rows)
+def _songs_of_shard(need: Need, path: Path, memo: Memo) -> str:
+    """Digest of what a stage needs of a shard's songs; empty where there is none."""
+
+    def songs() -> str:
+        index = read_index(path)
+        if need.faces:
+            rows = sorted([e.id, *(e.outputs.get(face, "") for face in need.faces)] for e in index.kept)
+        else:
+            rows = sorted([e.id, e.outcome, e.reason] for e in index.entries)
+        return digest(rows) if rows else ""
+
+    return memo.ask(["songs", need.faces], [path], songs)
 
 
 def _result_key(stage: str, folders: Folders) -> str:
@@ -148,6 +153,7 @@ def stale(
     """Every (stage, index or provenance file) that exists and is not fresh, in pipeline order; files below a stale
     one are judged by what lies there now."""
     memo = memo or Memo()
+    _meet_shards(params, folders, memo)
     for stage in STAGES.values():
         marker = marker_of(stage, folders)
         if stage.kind == "shards":
@@ -176,6 +182,24 @@ def settle(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS, memo_f
     for path in paths:
         os.utime(path, (OLD_S, OLD_S))
     return paths
+
+
+def _meet_shards(params: Mapping[str, Any], folders: Folders, memo: Memo) -> None:
+    """Ask all that will be asked of a shard while its indexes are in memory: stage by stage, each would be parsed
+    four times."""
+    recipes = {}
+    for stage in STAGES.values():
+        with contextlib.suppress(FileNotFoundError):  # a model of the recipe is gone
+            if stage.kind == "shards":
+                recipes[stage] = recipe_of(stage, params, folders)
+    needs = {need for stage in STAGES.values() if stage.kind != "shards" for need in stage.needs}
+    for shard in map(shard_of, index_paths(folders["ingest"])):
+        for stage, recipe in recipes.items():
+            if (path := index_path(folders[stage.name], shard)).is_file():
+                _shard_is_fresh(stage, path, recipe, folders, memo)
+        for need in needs:
+            if (path := index_path(folders[need.stage], shard)).is_file():
+                _songs_of_shard(need, path, memo)
 
 
 def _stale_shards(stage: Stage, params: Mapping[str, Any], folders: Folders, memo: Memo) -> Iterator[Path]:

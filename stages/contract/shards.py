@@ -5,6 +5,7 @@ The index holds one entry per song: what it was made from, what became of it and
 so that the next stage sees what changed without opening a tar.
 """
 
+import functools
 import io
 import json
 import tarfile
@@ -98,7 +99,13 @@ def index_paths(folder: Path) -> list[Path]:
 
 
 def read_index(path: Path) -> Index:
-    """Raises ShardError where the file is not an index."""
+    """Raises ShardError where the file is not an index. The last few are remembered by size and mtime."""
+    stat = path.stat()
+    return _read_index(path.absolute(), stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=8)
+def _read_index(path: Path, n_bytes: int, mtime_ns: int) -> Index:
     try:
         return Index(**json.loads(path.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, TypeError) as error:

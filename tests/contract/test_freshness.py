@@ -109,7 +109,6 @@ def test_settle_remembers_by_bytes(folders, tmp_path, monkeypatch):
     assert freshness.settle(PARAMS, folders, memo) == []
     with monkeypatch.context() as patch:
         patch.setattr(freshness, "read_index", None)
-        patch.setattr(freshness, "read_indexes", None)
         assert freshness.settle(PARAMS, folders, memo) == []
     changed = {**PARAMS, "segment": {"max_clip_s": 10}}
     assert [path.parent for path in freshness.settle(changed, folders, memo)] == [folders["segment"]]
