@@ -170,12 +170,13 @@ def settle(params: Mapping[str, Any], folders: Folders = DEFAULT_FOLDERS, memo_f
     """
     memo = Memo(memo_file)
     paths = [path for _, path in stale(params, folders, memo)]
+    old = set(paths)
     memo.save()
     for stage in STAGES.values():
         out = folders[stage.name]
         shards = index_paths(out) if stage.kind in ("catalogue", "shards") else []
         for path in [*shards, marker_of(stage, folders)]:
-            if path.is_file() and path not in paths:
+            if path.is_file() and path not in old:
                 os.utime(path)
                 if out.is_file():  # a result that is a file beside its marker
                     os.utime(out)
